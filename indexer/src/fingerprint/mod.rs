@@ -1,0 +1,1 @@
+//! Words to fingerprints, all made from one recipe.

@@ -1,0 +1,8 @@
+//! Index files: how they are written, committed and read back.
+//!
+//! An index is a folder: one `MANIFEST-n` and immutable segments. `docs/index-format.md` describes every byte. All input and
+//! output goes through the [`storage::Storage`] trait; every file is a [`block_file`] whose blocks are checked before their first use.
+
+pub mod block_file;
+pub mod mmap;
+pub mod storage;

@@ -1,0 +1,23 @@
+//! Hard caps: every bound on work, memory and untrusted lengths, with its unit and its reason.
+
+/// Longest document that is indexed unless told otherwise, in bytes of text (32 MiB). Longer ones are skipped and counted:
+/// web-scale corpora have none that are prose, and one document's words (16 bytes each) must fit beside the build's buffers.
+pub const DOCUMENT_BYTES_MAX: u32 = 32 << 20;
+
+/// Longest line of a JSON lines file, in bytes: a document of [`DOCUMENT_BYTES_MAX`] with every byte escaped as `\u00XX`,
+/// and its metadata.
+pub const LINE_BYTES_MAX: usize = 6 * (DOCUMENT_BYTES_MAX as usize) + (1 << 20);
+
+/// Longest id, URI, licence, origin or shard name, in bytes. A longer one is an error of its row: attributes are shown to
+/// people and kept whole in memory per match.
+pub const ATTRIBUTE_BYTES_MAX: usize = 4096;
+
+/// Most postings stored per key. Above it the true count is kept and the first postings in a fixed order; 64 because 99.9 % of the
+/// keys of real prose have fewer and the rest is boilerplate.
+pub const POSTINGS_PER_KEY_MAX: usize = 64;
+
+/// Most documents in one segment: document indexes are `u32` and the last value is kept as a sentinel.
+pub const SEGMENT_DOCS_MAX: u32 = u32::MAX - 1;
+
+/// Most text in one segment, in bytes: anchor positions have 40 bits. 64 GiB keeps a merge of two segments far below that.
+pub const SEGMENT_TEXT_BYTES_MAX: u64 = 64 << 30;

@@ -1,0 +1,1 @@
+//! Vector kernels with run-time dispatch, each beside its scalar twin.
