@@ -1,7 +1,24 @@
 //! Documents and where they come from: JSON lines, Parquet, trees of files.
 //!
-//! `input::discover` turns paths into a sorted list of input files, `reader::Reader` yields their rows in (input name, row) order. A row that
-//! cannot be used is yielded as [`Row::Skipped`] with its reason, so that the pipeline can count it, list it, or stop.
+//! `input::discover` turns paths into a sorted list of input files, `reader::Reader` yields their rows in (input name,
+//! row) order. A row that cannot be used is yielded as [`Row::Skipped`] with its reason, so that the pipeline can count
+//! it, list it, or stop.
+
+mod cells;
+pub mod columns;
+pub mod input;
+mod json;
+mod jsonl;
+mod license;
+pub mod options;
+mod origin;
+#[cfg_attr(not(feature = "parquet"), path = "no_parquet.rs")]
+mod parquet;
+pub mod progress;
+pub mod reader;
+#[cfg(test)]
+mod tests;
+mod tree;
 
 use std::path::PathBuf;
 
@@ -10,7 +27,8 @@ use crate::language::Language;
 /// One document of a corpus with everything the catalogue keeps about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// The document's name, unique within an index. `FILE:ROW` where the input has no id column; the relative path in a tree.
+    /// The document's name, unique within an index. `FILE:ROW` where the input has no id column; the relative path in a
+    /// tree.
     pub id: String,
     /// The text exactly as it stands in the input: valid UTF-8, not normalised.
     pub text: String,

@@ -1,0 +1,289 @@
+//! JSON lines: plain, gzip or zstd, one document per line, read as a stream.
+//!
+//! Memory: the line that is being read, at most [`LINE_BYTES_MAX`], and the decompressor's window. A longer line is
+//! skipped without being kept. Blank lines are no rows; they do count in the numbers of the rows after them, which are
+//! line numbers as an editor shows them.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::PathBuf;
+
+use super::cells::{Cell, RowContext, assemble};
+use super::columns::{Fit, LISTED_NAMES_MAX, Plan, Role};
+use super::input::{Compression, InputFile};
+use super::json::{Extractor, collect_names};
+use super::options::ReadOptions;
+use super::progress::{CountedFile, FileProgress};
+use super::{Row, SkipReason, Skipped};
+use crate::error::{Error, Result};
+use crate::limits::LINE_BYTES_MAX;
+
+/// Rows at the start of a file that tell which columns it has.
+const SAMPLE_ROWS: usize = 100;
+
+/// Most bytes of lines that the sample reads; it ends after the row that goes beyond.
+const SAMPLE_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes read from a file, or taken from its decompressor, at once. Above 256 KiB plain files gain nothing.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Largest window of a zstd frame, as a power of two: 128 MiB, what the zstd tool itself accepts without `--long`. A
+/// frame that asks for more is refused before the memory is taken.
+const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// What the sample says about a column.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    is_present: bool,
+    /// Some row has a value that is not null.
+    is_given: bool,
+    /// For each role, by its index: some row has a value that can fill it.
+    fits: [bool; Role::ALL.len()],
+}
+
+/// Finds out which columns a file has, by its first 100 rows (fewer if they have more than 64 MiB). A column that was
+/// only guessed must have a value of the right type there, unless all are null.
+///
+/// A file none of whose first rows is a JSON object tells nothing about its columns: its rows then say what is wrong
+/// with them.
+///
+/// # Errors
+/// [`Error::MissingColumn`] where a column that is needed is in none of the rows.
+pub(super) fn resolve(file: &InputFile, compression: Compression, plan: &Plan) -> Result<Plan> {
+    let extractor = Extractor::new(plan.names());
+    let mut columns = vec![Seen::default(); plan.names().len()];
+    let mut n_objects = 0;
+    sample(file, compression, |line| {
+        if let Ok(cells) = extractor.extract(line) {
+            n_objects += 1;
+            for (seen, cell) in columns.iter_mut().zip(cells) {
+                seen.is_present |= cell != Cell::Absent;
+                seen.is_given |= cell.is_given();
+                for (fits, role) in seen.fits.iter_mut().zip(Role::ALL) {
+                    *fits |= cell.fits(role);
+                }
+            }
+        }
+    })?;
+    if n_objects == 0 {
+        return Ok(plan.clone());
+    }
+    let fit = |role: Role, slot: usize| {
+        let seen = columns[slot];
+        let fits = plan.role(role).is_asked || !seen.is_given || seen.fits[role.idx()];
+        if seen.is_present && fits { Fit::Fits } else { Fit::Absent }
+    };
+    let list_available = || {
+        let mut names = Vec::new();
+        // The file could be read a moment ago; if it cannot now, the message does without the names.
+        let _: Result<()> = sample(file, compression, |line| {
+            if names.len() < LISTED_NAMES_MAX {
+                collect_names(line, &mut names);
+            }
+        });
+        names
+    };
+    plan.resolve(&file.path, fit, list_available)
+}
+
+/// Shows the first rows of a file to `look`. Damage is no error here: the reading that follows meets it again and
+/// reports it.
+fn sample(file: &InputFile, compression: Compression, mut look: impl FnMut(&str)) -> Result<()> {
+    let mut lines = Lines::open(file, compression, None)?;
+    let (mut n_rows, mut n_bytes) = (0, 0);
+    while n_rows < SAMPLE_ROWS && n_bytes < SAMPLE_BYTES_MAX {
+        match lines.next_line() {
+            Ok(Line::Text) => {
+                n_bytes += lines.line.len();
+                if let Ok(line) = simdutf8::basic::from_utf8(&lines.line) {
+                    look(line);
+                }
+            }
+            Ok(Line::TooLong(_)) => n_bytes += LINE_BYTES_MAX,
+            Ok(Line::End) | Err(_) => break,
+        }
+        n_rows += 1;
+    }
+    Ok(())
+}
+
+/// The rows of one file.
+pub(super) struct JsonLines {
+    path: PathBuf,
+    name: String,
+    lines: Lines,
+    plan: Plan,
+    extractor: Extractor,
+}
+
+impl JsonLines {
+    /// Opens a file; `plan` is what [`resolve`] returned for it.
+    pub(super) fn open(file: &InputFile, compression: Compression, plan: Plan, progress: FileProgress) -> Result<Self> {
+        let lines = Lines::open(file, compression, Some(progress))?;
+        let extractor = Extractor::new(plan.names());
+        Ok(Self { path: file.path.clone(), name: file.name.clone(), lines, plan, extractor })
+    }
+
+    /// Returns the next row; `None` at the end.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the compressed stream is damaged or ends early, [`Error::Io`] where the file cannot be
+    /// read. There are no more rows then.
+    pub(super) fn next_row(&mut self, options: &ReadOptions) -> Result<Option<Row>> {
+        let found = match self.lines.next_line()? {
+            Line::End => return Ok(None),
+            Line::Text => self.read_row(options),
+            Line::TooLong(bytes) => Err(SkipReason::TooLong { bytes, bytes_max: LINE_BYTES_MAX as u64 }),
+        };
+        Ok(Some(match found {
+            Ok(row) => row,
+            Err(reason) => Row::Skipped(Skipped { path: self.path.clone(), row: self.lines.row, reason }),
+        }))
+    }
+
+    fn read_row(&self, options: &ReadOptions) -> Result<Row, SkipReason> {
+        let bytes = &self.lines.line;
+        let Ok(line) = simdutf8::basic::from_utf8(bytes) else {
+            let offset = simdutf8::compat::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), |_| 0);
+            return Err(SkipReason::InvalidUtf8(offset as u64));
+        };
+        let mut cells = self.extractor.extract(line).map_err(SkipReason::Malformed)?;
+        let context = RowContext {
+            file_name: &self.name,
+            row: self.lines.row,
+            shard: options.shard.as_deref().unwrap_or_default(),
+            document_bytes_max: options.document_bytes_max,
+        };
+        assemble(&self.plan, &mut cells, context).map(Row::Document)
+    }
+}
+
+/// The lines of a file that are not blank, one at a time.
+struct Lines {
+    path: PathBuf,
+    compression: Compression,
+    input: Box<dyn BufRead + Send>,
+    /// Longest line that is kept, in bytes: [`LINE_BYTES_MAX`].
+    line_bytes_max: usize,
+    /// The line, without its end.
+    line: Vec<u8>,
+    /// One-based number of the line.
+    row: u64,
+}
+
+/// What was read.
+enum Line {
+    /// A line, now in [`Lines::line`].
+    Text,
+    /// A line of this many bytes that was passed over.
+    TooLong(u64),
+    /// The end of the file.
+    End,
+}
+
+impl Lines {
+    fn open(file: &InputFile, compression: Compression, progress: Option<FileProgress>) -> Result<Self> {
+        let opened = fs_err::File::open(&file.path).map_err(Error::io("open", &file.path))?;
+        let stored = BufReader::with_capacity(BUFFER_BYTES, CountedFile::new(opened, progress));
+        let input: Box<dyn BufRead + Send> = match compression {
+            Compression::None => Box::new(stored),
+            Compression::Gzip => {
+                Box::new(BufReader::with_capacity(BUFFER_BYTES, flate2::bufread::MultiGzDecoder::new(stored)))
+            }
+            Compression::Zstd => {
+                // Goes on with the next frame at the end of each.
+                let mut decoder =
+                    zstd::stream::read::Decoder::with_buffer(stored).map_err(Error::io("decompress", &file.path))?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(Error::io("decompress", &file.path))?;
+                Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
+            }
+        };
+        Ok(Self {
+            path: file.path.clone(),
+            compression,
+            input,
+            line_bytes_max: LINE_BYTES_MAX,
+            line: Vec::new(),
+            row: 0,
+        })
+    }
+
+    fn next_line(&mut self) -> Result<Line> {
+        loop {
+            self.line.clear();
+            let n = (&mut self.input).take(self.line_bytes_max as u64 + 1).read_until(b'\n', &mut self.line);
+            let n = n.map_err(|error| self.explain(error))?;
+            if n == 0 {
+                return Ok(Line::End);
+            }
+            self.row += 1;
+            if n > self.line_bytes_max && !self.line.ends_with(b"\n") {
+                let rest = self.input.skip_until(b'\n').map_err(|error| self.explain(error))?;
+                self.line = Vec::new();
+                return Ok(Line::TooLong((n + rest) as u64));
+            }
+            if self.row == 1 && self.line.starts_with(BOM) {
+                self.line.drain(..BOM.len());
+            }
+            // Without its end the line is one line to the parser too, which tells where it is broken.
+            self.line.truncate(self.line.trim_ascii_end().len());
+            if !self.line.is_empty() {
+                return Ok(Line::Text);
+            }
+        }
+    }
+
+    /// Tells a damaged stream, which is the input's fault, from a file that the system cannot read.
+    fn explain(&self, error: io::Error) -> Error {
+        let stream = match self.compression {
+            Compression::Gzip if error.raw_os_error().is_none() => "gzip",
+            Compression::Zstd if error.raw_os_error().is_none() => "zstd",
+            _ => return Error::io("read", &self.path)(error),
+        };
+        let what = if error.kind() == io::ErrorKind::UnexpectedEof { "ends early" } else { "is damaged" };
+        let problem = format!("the {stream} stream {what} after line {}: {error}", self.row);
+        Error::Input { path: self.path.clone(), problem }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::input::discover;
+    use super::*;
+
+    fn lines(bytes: &[u8], line_bytes_max: usize) -> Vec<(u64, Result<String, u64>)> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.jsonl");
+        fs_err::write(&path, bytes).expect("a file");
+        let file = &discover(&[path]).expect("a file").files[0];
+        let mut lines = Lines::open(file, Compression::None, None).expect("opens");
+        lines.line_bytes_max = line_bytes_max;
+        let mut found = Vec::new();
+        loop {
+            match lines.next_line().expect("readable") {
+                Line::End => return found,
+                Line::TooLong(bytes) => found.push((lines.row, Err(bytes))),
+                Line::Text => found.push((lines.row, Ok(String::from_utf8_lossy(&lines.line).into_owned()))),
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_cut_counted_and_capped() {
+        let text = |text: &str| Ok(text.to_owned());
+        for (bytes, expected) in [
+            (&b""[..], vec![]),
+            (b"a", vec![(1, text("a"))]),
+            (b"a\nb\n", vec![(1, text("a")), (2, text("b"))]),
+            (b"\n \t\r\n a\t\r\n\n", vec![(3, text(" a"))]),
+            (b"\xef\xbb\xbfa\n\xef\xbb\xbfb", vec![(1, text("a")), (2, text("\u{feff}b"))]),
+            (b"\xef\xbb\xbf\na", vec![(2, text("a"))]),
+            (b"12345678\n123456789\n1", vec![(1, text("12345678")), (2, Err(10)), (3, text("1"))]),
+            (b"1234567890123", vec![(1, Err(13))]),
+            (b"12345678", vec![(1, text("12345678"))]),
+        ] {
+            assert_eq!(lines(bytes, 8), expected, "{}", bytes.escape_ascii());
+        }
+    }
+}
