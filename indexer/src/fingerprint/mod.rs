@@ -1,1 +1,146 @@
 //! Words to fingerprints, all made from one recipe.
+//!
+//! [`Fingerprinter`] is the one place where fingerprints are made, for the index and for queries alike:
+//!
+//! ```text
+//! text -> words -+-> grams (key of every 8 words) -> anchors (a sample of them)      find shared passages
+//!                +-> shingles (key of every 5 words) -> signature -> band keys       find similar documents
+//!                '-> normal-form key                                                 find equal documents
+//! ```
+//!
+//! A query looks up all of its grams; an index stores its documents' anchors alone.
+
+mod anchors;
+mod grams;
+mod signature;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use self::anchors::Sampler;
+use self::grams::compute_keys;
+pub use self::signature::Signature;
+use self::signature::Signer;
+use crate::error::Result;
+use crate::normalise::{Normaliser, Words, derive_key, fold, mix};
+use crate::recipe::{PUBLIC_SEED, Recipe};
+
+/// Purposes for which keys are drawn from the seed; 0 and 1 are the word hash's.
+mod purpose {
+    pub(super) const NORMAL_FORM: u64 = 2;
+    pub(super) const ID: u64 = 3;
+    /// The first of one per band.
+    pub(super) const BANDS: u64 = 0x100;
+    /// The first of one per slot.
+    pub(super) const PERMUTATIONS: u64 = 0x1_0000;
+}
+
+/// Multiplier of the normal-form hash: 2^64 / golden ratio.
+const SEQUENCE_FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Makes every fingerprint of prose, by one recipe and one seed.
+///
+/// Prepared state of 2 KiB; make it once, share it between threads. All methods write into buffers of the caller, which
+/// allocate only while they grow to the size of the texts.
+#[derive(Debug, Clone)]
+pub struct Fingerprinter {
+    recipe: Recipe,
+    normaliser: Normaliser,
+    sampler: Sampler,
+    signer: Signer,
+    normal_form_seed: u64,
+    id_seed: u64,
+}
+
+impl Fingerprinter {
+    /// Makes the fingerprinter of a recipe that was read from `path`.
+    ///
+    /// # Errors
+    /// [`Error::Incompatible`](crate::Error::Incompatible) where this release does not compute fingerprints by this
+    /// recipe, or the seed is another than the recipe's.
+    pub fn from_recipe(recipe: &Recipe, seed: u64, path_for_errors: &Path) -> Result<Self> {
+        recipe.validate(seed, path_for_errors)?;
+        Ok(Self::new(Recipe::with_seed(seed), seed))
+    }
+
+    /// Makes the fingerprinter of this release's recipe with the public seed.
+    pub fn public() -> Self {
+        Self::new(Recipe::default(), PUBLIC_SEED)
+    }
+
+    fn new(recipe: Recipe, seed: u64) -> Self {
+        let sampler = Sampler::new(recipe.anchor_words as usize, recipe.guarantee_words as usize);
+        Self {
+            recipe,
+            normaliser: Normaliser::new(seed),
+            sampler,
+            signer: Signer::new(seed, purpose::PERMUTATIONS, purpose::BANDS, recipe.bands, recipe.rows as usize),
+            normal_form_seed: derive_key(seed, purpose::NORMAL_FORM),
+            id_seed: derive_key(seed, purpose::ID),
+        }
+    }
+
+    /// Returns the recipe of all fingerprints made here.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Replaces `words` by the words of a text; see [`Normaliser::words`].
+    pub fn words(&self, text: &str, words: &mut Words) {
+        self.normaliser.words(text, words);
+    }
+
+    /// Replaces `grams` by the key of every k-gram, k = [`Recipe::anchor_words`]: `grams[i]` covers words i to i + k -
+    /// 1. Empty for fewer than k words.
+    pub fn grams(&self, words: &Words, grams: &mut Vec<u64>) {
+        compute_keys(&words.hashes, self.recipe.anchor_words as usize, grams);
+    }
+
+    /// Replaces `anchors` by the first words of the sampled k-grams, ascending; `grams` are those of the same words.
+    ///
+    /// Every run of [`Recipe::guarantee_words`] words holds a whole sampled k-gram, and so does every text of at least
+    /// [`Recipe::anchor_words`] words.
+    ///
+    /// # Panics
+    /// Where `grams` are not those of `words`.
+    pub fn anchors(&self, words: &Words, grams: &[u64], anchors: &mut Vec<u32>) {
+        assert_eq!(
+            grams.len(),
+            (words.len() + 1).saturating_sub(self.recipe.anchor_words as usize),
+            "grams of these words"
+        );
+        self.sampler.select(&words.hashes, grams, anchors);
+    }
+
+    /// Replaces `shingles` by the key of every run of [`Recipe::shingle_words`] words, in the order of the text, equal
+    /// ones kept.
+    pub fn shingles(&self, words: &Words, shingles: &mut Vec<u64>) {
+        compute_keys(&words.hashes, self.recipe.shingle_words as usize, shingles);
+    }
+
+    /// Replaces a signature by that of a document with these shingles. That of no shingle equals every other such one
+    /// and means nothing.
+    pub fn signature(&self, shingles: &[u64], signature: &mut Signature) {
+        self.signer.sign(shingles, signature);
+    }
+
+    /// Replaces `keys` by one key for each band, [`Recipe::bands`] of them. A band's number is mixed in, so that equal
+    /// rows in different bands have different keys and all bands may live in one table.
+    pub fn band_keys(&self, signature: &Signature, keys: &mut Vec<u64>) {
+        self.signer.compute_band_keys(signature, keys);
+    }
+
+    /// Returns the hash of the whole word sequence: equal for documents with equal normal forms.
+    pub fn normal_form_key(&self, words: &Words) -> u64 {
+        let start = self.normal_form_seed ^ words.len() as u64;
+        mix(words.hashes.iter().fold(start, |state, hash| fold(state ^ hash, SEQUENCE_FACTOR)))
+    }
+
+    /// Returns the hash of a document's id.
+    pub fn id_key(&self, id: &str) -> u64 {
+        xxh3_64_with_seed(id.as_bytes(), self.id_seed)
+    }
+}
