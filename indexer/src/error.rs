@@ -126,6 +126,20 @@ pub enum Error {
         /// The document's id.
         id: String,
     },
+    /// Nothing of the input could be used. The message has the first reason.
+    #[error("{problem}")]
+    NothingUsable {
+        /// What is wrong with the first row or file.
+        problem: String,
+    },
+    /// The folder holds something that is not of an index. Name an index or an empty folder.
+    #[error("`{}` is no index and not empty: it holds `{found}`", path.display())]
+    ForeignFolder {
+        /// The folder.
+        path: PathBuf,
+        /// A name in it that no index has.
+        found: String,
+    },
     /// A library this crate relies on failed in a way that input cannot cause.
     #[error("{component} failed: {problem}")]
     Internal {
@@ -150,7 +164,9 @@ impl Error {
             | Self::Row { .. }
             | Self::Input { .. }
             | Self::Argument { .. }
-            | Self::DuplicateId { .. } => ErrorKind::InvalidInput,
+            | Self::DuplicateId { .. }
+            | Self::NothingUsable { .. }
+            | Self::ForeignFolder { .. } => ErrorKind::InvalidInput,
         }
     }
 
@@ -165,8 +181,8 @@ impl Error {
         path: &Path,
         what: &'static str,
         offset: u64,
-        expected: impl ToString,
-        found: impl ToString,
+        expected: impl std::fmt::Display,
+        found: impl std::fmt::Display,
     ) -> Self {
         Self::Corrupt {
             path: path.to_path_buf(),

@@ -13,13 +13,14 @@ impl DocIdx {
     }
 }
 
-/// Index of an origin (repository, package, site) within its segment. [`OriginIdx::UNKNOWN`] is "none was given".
+/// Hash of the name of an origin (repository, package, site), the same in every segment. Used to count distinct origins; two names that
+/// collide (1 in 4 billion pairs) count as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OriginIdx(pub u32);
+pub struct OriginKey(pub u32);
 
-impl OriginIdx {
+impl OriginKey {
     /// The origin of a document for which none was given.
-    pub const UNKNOWN: Self = Self(u32::MAX);
+    pub const UNKNOWN: Self = Self(0);
 }
 
 /// A 64-bit fingerprint under which a posting is filed: of a k-gram, of a band, of a whole document or of a document's id.

@@ -11,6 +11,7 @@ pub mod index;
 pub mod language;
 pub mod limits;
 pub mod normalise;
+pub mod pipeline;
 pub mod recipe;
 pub mod simd;
 pub mod span;

@@ -16,8 +16,9 @@ pub const ATTRIBUTE_BYTES_MAX: usize = 4096;
 /// keys of real prose have fewer and the rest is boilerplate.
 pub const POSTINGS_PER_KEY_MAX: usize = 64;
 
-/// Most documents in one segment: document indexes are `u32` and the last value is kept as a sentinel.
-pub const SEGMENT_DOCS_MAX: u32 = u32::MAX - 1;
+/// Most documents in one segment: 32 bands each must stay below the 2^32 postings of a key table, fillers included, and tantivy's document
+/// numbers below 2^31.
+pub const SEGMENT_DOCS_MAX: u32 = 100_000_000;
 
 /// Most text in one segment, in bytes: anchor positions have 40 bits. 64 GiB keeps a merge of two segments far below that.
 pub const SEGMENT_TEXT_BYTES_MAX: u64 = 64 << 30;

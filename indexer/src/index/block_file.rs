@@ -23,12 +23,15 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::mmap::FileBytes;
+use super::mmap::{FileBytes, SharedBytes};
 use super::storage::{Storage, WriteFile};
 use crate::error::{Error, Result};
 
 /// Bytes per checked block: a page, so that checking never reads more pages than the reader asked for.
-pub const BLOCK_BYTES: usize = 4096;
+pub const BLOCK_BYTES: usize = STORED_BLOCK_BYTES as usize;
+
+/// The same as it stands in the header.
+const STORED_BLOCK_BYTES: u32 = 4096;
 
 /// Version of the container and of everything in it.
 pub const FORMAT_VERSION: u32 = 1;
@@ -146,7 +149,7 @@ impl BlockFileWriter {
             magic: MAGIC,
             version: U32::new(FORMAT_VERSION),
             component: U32::new(component.code()),
-            block_bytes: U32::new(BLOCK_BYTES as u32),
+            block_bytes: U32::new(STORED_BLOCK_BYTES),
             reserved: [0; 44],
         };
         let mut block = Vec::with_capacity(BLOCK_BYTES);
@@ -185,6 +188,18 @@ impl BlockFileWriter {
 
     /// Writes what is left, the table and the trailer, and syncs the file.
     pub fn finish(mut self) -> Result<Seal> {
+        let seal = self.seal()?;
+        self.file.sync().map_err(Error::io("sync", &self.path))?;
+        Ok(seal)
+    }
+
+    /// Writes what is left, the table and the trailer of a scratch file: one that is read back and removed by the process that
+    /// wrote it, so that it is not synced.
+    pub fn finish_scratch(mut self) -> Result<Seal> {
+        self.seal()
+    }
+
+    fn seal(&mut self) -> Result<Seal> {
         if !self.block.is_empty() {
             self.block.resize(BLOCK_BYTES, 0);
             self.write_block()?;
@@ -202,7 +217,6 @@ impl BlockFileWriter {
         self.file.write_all(table).map_err(Error::io("write", &self.path))?;
         self.file.write_all(trailer.as_bytes()).map_err(Error::io("write", &self.path))?;
         self.file.flush().map_err(Error::io("write", &self.path))?;
-        self.file.sync().map_err(Error::io("sync", &self.path))?;
         Ok(Seal { file_bytes: (blocks_bytes + table.len() + TRAILER_BYTES) as u64, root })
     }
 
@@ -299,6 +313,21 @@ impl BlockFile {
         Ok(&inner.bytes[start..end])
     }
 
+    /// Returns payload bytes whose blocks are verified, as a handle that keeps the file open and borrows nothing.
+    ///
+    /// # Errors
+    /// As [`slice`](Self::slice).
+    pub fn shared_slice(&self, range: Range<usize>) -> Result<SharedBytes> {
+        let n_bytes = self.slice(range.clone())?.len();
+        let shared = self.0.bytes.share(range.start + HEADER_BYTES..range.end + HEADER_BYTES);
+        shared.ok_or_else(|| self.corrupt("offset into the payload", range.start, self.0.payload_bytes, n_bytes))
+    }
+
+    /// Tells the operating system that what was read so far is not needed soon; a hint, see [`FileBytes::release`].
+    pub fn release(&self) {
+        self.0.bytes.release();
+    }
+
     /// Reads a fixed-width record.
     pub fn record<T: FromBytes + KnownLayout + Immutable + Unaligned>(&self, offset: usize) -> Result<&T> {
         let bytes = self.slice(offset..offset.saturating_add(size_of::<T>()))?;
@@ -332,7 +361,13 @@ impl BlockFile {
     }
 
     /// Makes an error that names this file; `offset` counts from the start of the payload.
-    pub fn corrupt(&self, what: &'static str, offset: usize, expected: impl ToString, found: impl ToString) -> Error {
+    pub fn corrupt(
+        &self,
+        what: &'static str,
+        offset: usize,
+        expected: impl std::fmt::Display,
+        found: impl std::fmt::Display,
+    ) -> Error {
         Error::corrupt(&self.0.path, what, (offset + HEADER_BYTES) as u64, expected, found)
     }
 
@@ -408,11 +443,13 @@ mod tests {
     fn payload_of_any_length_reads_back() {
         for length in [0, 1, 4031, 4032, 4033, 8127, 8128, 8129, 100_000] {
             let storage = MemoryStorage::default();
-            let payload: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
+            let payload: Vec<u8> = (0..length).map(|i| u8::try_from(i % 251).unwrap()).collect();
             let seal = write(&storage, "f", &payload);
             let file = BlockFile::open(&storage, Path::new("f"), Component::Text, seal).unwrap();
             assert_eq!(file.slice(0..length).unwrap(), payload);
+            assert_eq!(&*file.shared_slice(length / 2..length).unwrap(), &payload[length / 2..]);
             assert!(file.slice(0..length + 1).is_err());
+            assert!(file.shared_slice(0..length + 1).is_err());
             file.verify().unwrap();
         }
     }
@@ -420,7 +457,7 @@ mod tests {
     #[test]
     fn every_flipped_bit_and_every_truncation_is_an_error_or_harmless() {
         let storage = MemoryStorage::default();
-        let payload: Vec<u8> = (0..5000).map(|i| (i % 241) as u8).collect();
+        let payload: Vec<u8> = (0..5000).map(|i| u8::try_from(i % 241).unwrap()).collect();
         let seal = write(&storage, "f", &payload);
         let sound = storage.open(Path::new("f")).unwrap().to_vec();
         let read = |bytes: Vec<u8>| {

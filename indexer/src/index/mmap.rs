@@ -8,7 +8,8 @@ use std::ops::{Deref, Range};
 use std::path::Path;
 use std::sync::Arc;
 
-use memmap2::{Advice, Mmap};
+use memmap2::{Advice, Mmap, UncheckedAdvice};
+use stable_deref_trait::StableDeref;
 
 /// The bytes of a file, cheap to clone. Index files are immutable once committed, so that the bytes never change; what they
 /// say is checked by [`super::block_file`] all the same.
@@ -49,7 +50,43 @@ impl FileBytes {
             let _ = map.advise_range(Advice::WillNeed, range.start, range.end - range.start);
         }
     }
+
+    /// Tells the operating system that what was read so far is not needed soon, so that it stops counting as memory of this
+    /// process; a hint without a result. What is read again comes from the file again. Does nothing for bytes in memory.
+    pub fn release(&self) {
+        if let Source::Mapped(map) = &*self.0 {
+            // SAFETY: `MADV_DONTNEED` drops pages, and a dropped page is read from the file again on its next use. The map is a
+            // read-only view of a file that does not change (see `map` above), so every reference into it sees the same bytes as before.
+            // A refused hint costs only memory.
+            let _ = unsafe { map.unchecked_advise(UncheckedAdvice::DontNeed) };
+        }
+    }
+
+    /// Returns a range of the bytes as a handle of its own, or `None` where the range ends after the file.
+    pub fn share(&self, range: Range<usize>) -> Option<SharedBytes> {
+        (range.start <= range.end && range.end <= self.len()).then(|| SharedBytes { file: self.clone(), range })
+    }
 }
+
+/// A range of a file's bytes that keeps the file open; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SharedBytes {
+    file: FileBytes,
+    range: Range<usize>,
+}
+
+impl Deref for SharedBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.file[self.range.clone()]
+    }
+}
+
+// SAFETY: the bytes live behind the `Arc` of `FileBytes`, which neither moves nor changes them while any clone is alive (a map has a
+// fixed address, the `Vec` is never touched after `from_vec`), and `range` never changes after `share` checked it. So moving or
+// cloning a `SharedBytes` leaves the address and the content of what it derefs to as they are.
+unsafe impl StableDeref for SharedBytes {}
 
 impl Deref for FileBytes {
     type Target = [u8];
@@ -86,6 +123,29 @@ mod tests {
             mapped.prefetch(0..content.len());
             assert_eq!(&*mapped, content);
             assert_eq!(&*FileBytes::from_vec(content.to_vec()), content);
+            mapped.release();
+            assert_eq!(&*mapped, content, "released pages come back");
+        }
+    }
+
+    #[test]
+    fn shared_ranges_outlive_the_file_and_never_leave_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let content: Vec<u8> = (0..=250).cycle().take(10_000).collect();
+        fs_err::write(&path, &content).unwrap();
+        for file in [FileBytes::map(&path).unwrap(), FileBytes::from_vec(content.clone())] {
+            for (range, is_inside) in
+                [(0..10_000, true), (10_000..10_000, true), (77..4_200, true), (9_999..10_001, false)]
+            {
+                let shared = file.clone().share(range.clone());
+                assert_eq!(shared.as_deref(), is_inside.then(|| &content[range]));
+            }
+            let shared = file.share(5..15).unwrap();
+            let address = shared.as_ptr();
+            drop(file);
+            let moved = Box::new(shared.clone());
+            assert_eq!((moved.as_ptr(), &**moved), (address, &content[5..15]));
         }
     }
 }

@@ -142,12 +142,15 @@ impl Storage for DiskStorage {
 /// Files in memory: for tests, and the model that disk behaviour is compared with.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStorage {
-    files: Arc<Mutex<BTreeMap<PathBuf, Arc<Mutex<Vec<u8>>>>>>,
+    files: Arc<Mutex<BTreeMap<PathBuf, Content>>>,
     is_locked: Arc<Mutex<bool>>,
 }
 
+/// The bytes of a file in memory, shared with whoever writes them.
+type Content = Arc<Mutex<Vec<u8>>>;
+
 #[derive(Debug)]
-struct MemoryFile(Arc<Mutex<Vec<u8>>>);
+struct MemoryFile(Content);
 
 impl Write for MemoryFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

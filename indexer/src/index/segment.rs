@@ -1,0 +1,179 @@
+//! A segment that is read: an immutable set of documents with all that is known about them.
+
+use std::ops::Range;
+use std::path::Path;
+
+use super::block_file::{BlockFile, Component};
+use super::catalog::Catalog;
+use super::documents::{DocumentRecord, Documents};
+use super::key_table::KeyTable;
+use super::manifest::SegmentEntry;
+use super::storage::Storage;
+use super::text::Text;
+use super::tombstones::Tombstones;
+use crate::corpus::Attributes;
+use crate::error::{Error, Result};
+use crate::ids::{DocIdx, Key};
+
+/// A segment; its parts are mapped, not loaded.
+#[derive(Debug)]
+pub struct Segment {
+    entry: SegmentEntry,
+    documents: Documents,
+    text: Text,
+    anchors: Option<KeyTable>,
+    bands: KeyTable,
+    exact: KeyTable,
+    ids: KeyTable,
+    catalog: Catalog,
+    tombstones: Tombstones,
+}
+
+impl Segment {
+    /// Opens the segment that a manifest names.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where a file differs from its seal or two files contradict each other.
+    pub fn open(storage: &dyn Storage, entry: SegmentEntry) -> Result<Self> {
+        let dir = Path::new(&entry.name);
+        let open = |component: Component| match entry.files.get(component.name()) {
+            Some(&seal) => BlockFile::open(storage, &dir.join(component.name()), component, seal).map(Some),
+            None => Ok(None),
+        };
+        let need = |component: Component| {
+            open(component)?.ok_or_else(|| {
+                let path = storage.display_path(&dir.join(component.name()));
+                Error::corrupt(&path, "list of files", 0, component.name(), "none in the manifest")
+            })
+        };
+        let documents = Documents::open(need(Component::Documents)?, entry.n_docs)?;
+        let text = Text::open(need(Component::Text)?, documents.text_bytes())?;
+        let tombstones = match &entry.tombstones {
+            Some(tombstones) => {
+                let path = dir.join(&tombstones.file);
+                let file = BlockFile::open(storage, &path, Component::Tombstones, tombstones.seal)?;
+                Tombstones::read(&file, entry.n_docs, tombstones.n_removed)?
+            }
+            None => Tombstones::none(entry.n_docs),
+        };
+        Ok(Self {
+            documents,
+            text,
+            anchors: open(Component::Anchors)?.map(KeyTable::open).transpose()?,
+            bands: KeyTable::open(need(Component::Bands)?)?,
+            exact: KeyTable::open(need(Component::Exact)?)?,
+            ids: KeyTable::open(need(Component::Ids)?)?,
+            catalog: Catalog::open(need(Component::Catalog)?, entry.n_docs)?,
+            tombstones,
+            entry,
+        })
+    }
+
+    /// Returns what the manifest says about the segment.
+    pub fn entry(&self) -> &SegmentEntry {
+        &self.entry
+    }
+
+    /// Returns the number of documents that are not removed.
+    pub fn n_live_docs(&self) -> u32 {
+        self.entry.n_docs - self.tombstones.n_removed()
+    }
+
+    /// Tells whether a document is removed.
+    pub fn is_removed(&self, doc: DocIdx) -> bool {
+        self.tombstones.is_removed(doc)
+    }
+
+    /// Returns the removed documents.
+    pub fn tombstones(&self) -> &Tombstones {
+        &self.tombstones
+    }
+
+    /// Returns the anchors: key of a k-gram -> position of its first byte in the segment's text. `None` in the dedup profile.
+    pub fn anchors(&self) -> Option<&KeyTable> {
+        self.anchors.as_ref()
+    }
+
+    /// Returns the LSH bands: key of a band -> document.
+    pub fn bands(&self) -> &KeyTable {
+        &self.bands
+    }
+
+    /// Returns the exact hashes: key of a normal form -> document.
+    pub fn exact(&self) -> &KeyTable {
+        &self.exact
+    }
+
+    /// Returns the catalogue.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Reads a document's record.
+    pub fn record(&self, doc: DocIdx) -> Result<DocumentRecord> {
+        self.documents.get(doc)
+    }
+
+    /// Finds the document in which a position of the segment's text lies.
+    pub fn document_at(&self, position: u64) -> Result<DocIdx> {
+        self.documents.at(position)
+    }
+
+    /// Replaces `bytes` by a range of the segment's text.
+    pub fn read_text(&self, range: Range<u64>, bytes: &mut Vec<u8>) -> Result<()> {
+        self.text.read(range, bytes)
+    }
+
+    /// Checks that bytes of the segment's text, cut at characters, are UTF-8.
+    pub fn as_text<'a>(&self, bytes: &'a [u8]) -> Result<&'a str> {
+        simdutf8::basic::from_utf8(bytes).map_err(|_| self.text.file().corrupt("text", 0, "UTF-8", "other bytes"))
+    }
+
+    /// Returns the one-based line of its document in which a position of the segment's text stands.
+    pub fn line_at(&self, document: &DocumentRecord, position: u64) -> Result<u32> {
+        let lines =
+            self.text.newlines_before(position)?.saturating_sub(self.text.newlines_before(document.text.start)?);
+        Ok(u32::try_from(lines).unwrap_or(u32::MAX).saturating_add(1))
+    }
+
+    /// Asks for a range of the segment's text to be read ahead; a hint.
+    pub fn prefetch_text(&self, range: Range<u64>) -> Result<()> {
+        self.text.prefetch(range)
+    }
+
+    /// Reads a document's id and attributes.
+    pub fn attributes(&self, doc: DocIdx) -> Result<(String, Attributes)> {
+        self.catalog.document(doc)
+    }
+
+    /// Finds a document that is not removed by its id; `key` is the id's hash.
+    pub fn find(&self, id: &str, key: Key) -> Result<Option<DocIdx>> {
+        let mut candidates = Vec::new();
+        self.ids.lookup(key, &mut candidates)?;
+        for value in candidates {
+            let doc = DocIdx(u32::try_from(value).unwrap_or(u32::MAX));
+            if !self.is_removed(doc) && self.catalog.document(doc)?.0 == id {
+                return Ok(Some(doc));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Checks every byte of every file. Returns the name of each file with its size in bytes, or what is wrong with it.
+    pub fn verify(&self) -> Vec<(&'static str, Result<u64>)> {
+        let bytes = |component: Component| self.entry.files.get(component.name()).map_or(0, |seal| seal.file_bytes);
+        let mut results = vec![
+            (Component::Documents, self.documents.file().verify()),
+            (Component::Text, self.text.verify()),
+            (Component::Bands, self.bands.verify()),
+            (Component::Exact, self.exact.verify()),
+            (Component::Ids, self.ids.verify()),
+            (Component::Catalog, self.catalog.file().verify()),
+        ];
+        if let Some(anchors) = &self.anchors {
+            results.push((Component::Anchors, anchors.verify()));
+        }
+        results.sort_by_key(|(component, _)| *component);
+        results.into_iter().map(|(component, result)| (component.name(), result.map(|()| bytes(component)))).collect()
+    }
+}

@@ -1,0 +1,327 @@
+//! From rows of a corpus to a committed index: reading, fingerprinting and writing side by side, in bounded memory.
+//!
+//! ```text
+//! reader thread: rows -> batches | all threads: batch -> prepared documents | one thread: prepared documents -> segment, in order
+//! ```
+//!
+//! Batches depend on the rows alone and are written in order, so that the index does not depend on the number of threads.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use rayon::prelude::*;
+
+use crate::corpus::{Document, Row, Skipped};
+use crate::error::{Error, Result};
+use crate::fingerprint::Fingerprinter;
+use crate::ids::Generation;
+use crate::index::prepared::{Prepared, Scratch};
+use crate::index::segment_writer::{Keep, Profile, SegmentWriter};
+use crate::index::writer::IndexWriter;
+use crate::limits::{SEGMENT_DOCS_MAX, SEGMENT_TEXT_BYTES_MAX};
+
+/// Text gathered into one batch, in bytes: enough to keep all cores busy, small beside the least budget (64 MiB).
+const BATCH_TEXT_BYTES: usize = 4 << 20;
+/// Rows gathered into one batch: bounds the cost of tiny rows.
+const BATCH_ROWS: usize = 16_384;
+/// Examples kept for every reason for which rows are left out.
+const EXAMPLES_MAX: usize = 5;
+
+/// What to do with a document whose id is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnDuplicate {
+    /// The new one replaces the old one.
+    #[default]
+    Replace,
+    /// The old one stays.
+    Skip,
+    /// Nothing is indexed.
+    Error,
+}
+
+/// How to build.
+#[derive(Debug, Clone, Copy)]
+pub struct BuildOptions {
+    /// Which parts the new segment has.
+    pub profile: Profile,
+    /// What to do with ids that are there already.
+    pub on_duplicate: OnDuplicate,
+    /// Whether the first row that cannot be used ends the build.
+    pub is_strict: bool,
+    /// Memory to be used at most, in bytes.
+    pub memory_bytes: usize,
+    /// Threads that make fingerprints; 0 for one a core.
+    pub threads: usize,
+}
+
+impl Default for BuildOptions {
+    fn default() -> Self {
+        Self {
+            profile: Profile::Full,
+            on_duplicate: OnDuplicate::Replace,
+            is_strict: false,
+            memory_bytes: 2 << 30,
+            threads: 0,
+        }
+    }
+}
+
+/// Running counts, to be read from another thread while a build goes on.
+#[derive(Debug, Default)]
+pub struct BuildProgress {
+    /// Documents fingerprinted and written.
+    pub documents: AtomicU64,
+    /// Their text, in bytes.
+    pub text_bytes: AtomicU64,
+}
+
+/// What a build did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BuildReport {
+    /// The commit that made it visible.
+    pub generation: u32,
+    /// Documents that are new.
+    pub added: u64,
+    /// Documents that took the place of one with the same id.
+    pub replaced: u64,
+    /// Documents that were in the index already, text and attributes equal.
+    pub unchanged: u64,
+    /// Documents left out since their id was taken ([`OnDuplicate::Skip`]).
+    pub kept_old: u64,
+    /// Words indexed.
+    pub words: u64,
+    /// Text indexed, in bytes.
+    pub text_bytes: u64,
+    /// Rows left out, by reason.
+    pub skipped: BTreeMap<&'static str, SkippedRows>,
+    /// Files that could not be read to their end, with what was wrong.
+    pub failed_files: Vec<String>,
+}
+
+/// Rows that were left out for one reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SkippedRows {
+    /// How many.
+    pub count: u64,
+    /// The first few.
+    pub examples: Vec<Skipped>,
+}
+
+/// Reads rows to their end and commits them as a new segment.
+///
+/// # Errors
+/// What reading a file says is listed in the report, and an error with [`BuildOptions::is_strict`]; a missing column, a duplicate id
+/// with [`OnDuplicate::Error`], and trouble with the index are always errors. Nothing is committed after an error.
+pub fn build(
+    writer: &mut IndexWriter,
+    rows: impl Iterator<Item = Result<Row>> + Send,
+    options: BuildOptions,
+    progress: &BuildProgress,
+) -> Result<BuildReport> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads)
+        .build()
+        .map_err(|error| Error::Internal { component: "thread pool", problem: error.to_string() })?;
+    let (sender, receiver) = sync_channel(1);
+    // The receiver moves in and is gone when the build ends, well or not: the reader then stops waiting for it.
+    std::thread::scope(move |scope| {
+        scope.spawn(move || gather(rows, &sender));
+        Build::new(writer, options, progress)?.run(receiver, &pool)
+    })
+}
+
+type Batch = Vec<Result<Row>>;
+
+/// Cuts the rows into batches until nobody listens any more.
+fn gather(rows: impl Iterator<Item = Result<Row>>, sender: &SyncSender<Batch>) {
+    let mut batch = Batch::new();
+    let mut text_bytes = 0;
+    for row in rows {
+        if let Ok(Row::Document(document)) = &row {
+            text_bytes += document.text.len();
+        }
+        batch.push(row);
+        if text_bytes >= BATCH_TEXT_BYTES || batch.len() >= BATCH_ROWS {
+            text_bytes = 0;
+            if sender.send(std::mem::take(&mut batch)).is_err() {
+                return;
+            }
+        }
+    }
+    // Nobody listens after an error; there is nothing left to do here either way.
+    let _ = sender.send(batch);
+}
+
+struct Build<'a> {
+    writer: &'a mut IndexWriter,
+    fingerprinter: Fingerprinter,
+    options: BuildOptions,
+    progress: &'a BuildProgress,
+    /// `None` only while a full one is being committed.
+    segment: Option<SegmentWriter>,
+    segment_text_bytes: u64,
+    report: BuildReport,
+}
+
+impl<'a> Build<'a> {
+    fn new(writer: &'a mut IndexWriter, options: BuildOptions, progress: &'a BuildProgress) -> Result<Self> {
+        let segment = Some(writer.start_segment(options.profile, options.memory_bytes)?);
+        let fingerprinter = writer.fingerprinter().clone();
+        let report = BuildReport::default();
+        Ok(Self { writer, fingerprinter, options, progress, segment, segment_text_bytes: 0, report })
+    }
+
+    fn run(mut self, receiver: Receiver<Batch>, pool: &rayon::ThreadPool) -> Result<BuildReport> {
+        let fingerprinter = self.fingerprinter.clone();
+        let mut prepared = Vec::new();
+        loop {
+            let batch = receiver.recv().ok();
+            let documents = batch.map(|batch| self.sort_out(batch)).transpose()?;
+            let is_last = documents.is_none();
+            let ready = std::mem::take(&mut prepared);
+            let (next, written) = pool.install(|| {
+                rayon::join(
+                    || prepare(documents.unwrap_or_default(), &fingerprinter),
+                    || ready.into_iter().try_for_each(|document| self.write(&document)),
+                )
+            });
+            written?;
+            prepared = next;
+            if is_last {
+                break;
+            }
+        }
+        drop(receiver);
+        self.refuse_if_nothing_was_usable()?;
+        pool.install(|| self.commit_segment())?;
+        Ok(self.report)
+    }
+
+    /// Input of which nothing could be read makes no index: one without documents would allow everything.
+    fn refuse_if_nothing_was_usable(&self) -> Result<()> {
+        let report = &self.report;
+        let n_usable = report.added + report.replaced + report.unchanged + report.kept_old;
+        let example = report.skipped.values().flat_map(|rows| &rows.examples).next();
+        let problem = match (report.failed_files.first(), example) {
+            _ if n_usable > 0 => return Ok(()),
+            (None, None) => return Ok(()),
+            (Some(failed), _) => format!("no row of the input could be used: {failed}"),
+            (None, Some(skipped)) => {
+                let (path, row, reason) = (skipped.path.display(), skipped.row, &skipped.reason);
+                format!("no row of the input could be used: `{path}`, row {row}: {reason}")
+            }
+        };
+        Err(Error::NothingUsable { problem })
+    }
+
+    /// Separates the documents of a batch from what is only counted.
+    fn sort_out(&mut self, batch: Batch) -> Result<Vec<Document>> {
+        let mut documents = Vec::with_capacity(batch.len());
+        for row in batch {
+            match row {
+                Ok(Row::Document(document)) => documents.push(*document),
+                Ok(Row::Skipped(skipped)) if self.options.is_strict => {
+                    let Skipped { path, row, reason } = skipped;
+                    return Err(Error::Row { path, row, problem: reason.to_string() });
+                }
+                Ok(Row::Skipped(skipped)) => {
+                    let rows = self.report.skipped.entry(skipped.reason.name()).or_default();
+                    rows.count += 1;
+                    if rows.examples.len() < EXAMPLES_MAX {
+                        rows.examples.push(skipped);
+                    }
+                }
+                Err(error) if self.options.is_strict || !is_of_one_file(&error) => return Err(error),
+                Err(error) => self.report.failed_files.push(error.to_string()),
+            }
+        }
+        Ok(documents)
+    }
+
+    fn write(&mut self, prepared: &Prepared) -> Result<()> {
+        let id = &prepared.document.id;
+        let text_bytes = prepared.document.text.len() as u64;
+        self.progress.documents.fetch_add(1, Ordering::Relaxed);
+        self.progress.text_bytes.fetch_add(text_bytes, Ordering::Relaxed);
+        let is_full = self.segment.as_ref().is_some_and(|segment| segment.n_docs() >= SEGMENT_DOCS_MAX)
+            || self.segment_text_bytes + text_bytes > SEGMENT_TEXT_BYTES_MAX;
+        if is_full {
+            // A full segment is committed on its own, so that a corpus of any size is indexed in bounded space; before the look-up, so that
+            // a row of the same id in it is found.
+            self.commit_segment()?;
+        }
+        if let Some((segment_idx, doc)) = self.writer.find(id, prepared.id)? {
+            let segment = self.writer.current().and_then(|index| index.segments().get(segment_idx));
+            let old = segment.map(|segment| segment.record(doc)).transpose()?;
+            if old.is_some_and(|old| old.row_hash == prepared.row_hash) {
+                self.report.unchanged += 1;
+                return Ok(());
+            }
+            match self.options.on_duplicate {
+                OnDuplicate::Replace => self.writer.remove(segment_idx, doc),
+                OnDuplicate::Skip => {
+                    self.report.kept_old += 1;
+                    return Ok(());
+                }
+                OnDuplicate::Error => return Err(Error::DuplicateId { id: id.clone() }),
+            }
+            self.report.replaced += 1;
+        } else {
+            self.report.added += 1;
+        }
+        let segment = match &mut self.segment {
+            Some(segment) => segment,
+            none => none.insert(self.writer.start_segment(self.options.profile, self.options.memory_bytes)?),
+        };
+        segment.add(prepared)?;
+        self.segment_text_bytes += text_bytes;
+        self.report.words += u64::from(prepared.n_words);
+        self.report.text_bytes += text_bytes;
+        Ok(())
+    }
+
+    fn commit_segment(&mut self) -> Result<()> {
+        let keep = match self.options.on_duplicate {
+            OnDuplicate::Replace | OnDuplicate::Error => Keep::Last,
+            OnDuplicate::Skip => Keep::First,
+        };
+        let finished = self.segment.take().map(|segment| segment.finish(keep)).transpose()?;
+        self.segment_text_bytes = 0;
+        for duplicate in finished.iter().flat_map(|finished| &finished.duplicates) {
+            match self.options.on_duplicate {
+                OnDuplicate::Replace => self.report.replaced += 1,
+                OnDuplicate::Skip => self.report.kept_old += 1,
+                OnDuplicate::Error => return Err(Error::DuplicateId { id: duplicate.id.clone() }),
+            }
+            self.report.added = self.report.added.saturating_sub(1);
+        }
+        let Generation(generation) = self.writer.commit(finished)?;
+        self.report.generation = generation;
+        Ok(())
+    }
+}
+
+fn prepare(documents: Vec<Document>, fingerprinter: &Fingerprinter) -> Vec<Prepared> {
+    documents
+        .into_par_iter()
+        .map_init(Scratch::default, |scratch, document| Prepared::new(document, fingerprinter, scratch))
+        .collect()
+}
+
+/// Tells whether an error spoils one input file only, so that the others can still be read.
+fn is_of_one_file(error: &Error) -> bool {
+    match error {
+        Error::Input { .. } | Error::Io { .. } | Error::Row { .. } => true,
+        Error::Corrupt { .. }
+        | Error::Incompatible { .. }
+        | Error::NoIndex { .. }
+        | Error::Locked { .. }
+        | Error::MissingColumn { .. }
+        | Error::Argument { .. }
+        | Error::DuplicateId { .. }
+        | Error::NothingUsable { .. }
+        | Error::ForeignFolder { .. }
+        | Error::Internal { .. } => false,
+    }
+}
