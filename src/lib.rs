@@ -1,1 +1,14 @@
-//! x
+//! Tells whether a text or a piece of code is a copy of something in a training corpus.
+//!
+//! `copytrace_indexer` makes the index files; this crate asks them questions. Data flows one way: `query` -> `verify` -> `check` ->
+//! `service` and `cli`; a module names only modules before it in the order table of `docs/architecture.md`.
+
+pub mod check;
+pub mod cli;
+pub mod error;
+pub mod query;
+#[cfg(feature = "service")]
+pub mod service;
+pub mod verify;
+
+pub use error::{Error, Result};

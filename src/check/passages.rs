@@ -1,0 +1,293 @@
+//! Passage candidates become copies: the stored text around the hits is read and aligned.
+//!
+//! Candidates are taken best first. The first [`DOCS_ALWAYS`] are always aligned. After them, a document all of whose k-grams are explained by
+//! [`DOCS_PER_PASSAGE`] verified documents already is only counted. So the work follows the number of distinct passages, not the number of
+//! copies in the corpus.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use copytrace_indexer::index::documents::DocumentRecord;
+use copytrace_indexer::index::segment::Segment;
+use copytrace_indexer::index::snapshot::Index;
+use copytrace_indexer::normalise::{Words, is_same_word};
+use copytrace_indexer::span::Span;
+
+use crate::error::Result;
+use crate::query::passages::{Candidate, Candidates, Hit, Place};
+use crate::query::prints::Prints;
+use crate::verify::TextView;
+use crate::verify::align::{Scratch, align};
+use crate::verify::alignment::{AlignOptions, Alignment};
+use crate::verify::kind::{CopyKind, classify};
+
+/// Documents that are aligned whatever the others explain: 1 ms. An ordinary text has fewer, so that each of them is compared.
+const DOCS_ALWAYS: usize = 32;
+/// Documents that explain a k-gram well enough for further ones to be counted only. Four: enough to show that a passage has several sources.
+const DOCS_PER_PASSAGE: u8 = 4;
+/// Documents aligned for one text: at 30 us each, a tenth of the default budget of 250 ms.
+const DOCS_MAX: usize = 800;
+/// Regions of one document that are aligned: a text of many passages of one book still fits.
+const REGIONS_PER_DOC_MAX: usize = 64;
+/// Bytes read before and after the hits of a region beyond what the text itself suggests.
+const MARGIN_BYTES: u32 = 1024;
+/// Bytes within which the start of a window is moved to a blank.
+const BLANK_SEARCH_BYTES: usize = 256;
+
+/// What is checked: a text, by the fingerprints of one index.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) index: &'a Index,
+    pub(super) text: &'a str,
+    pub(super) prints: &'a Prints,
+    pub(super) deadline: Option<Instant>,
+}
+
+impl Subject<'_> {
+    /// Tells whether the work must stop.
+    pub(super) fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
+
+/// A verified copy.
+#[derive(Debug, Clone)]
+pub(super) struct Copy {
+    pub(super) kind: CopyKind,
+    pub(super) place: Place,
+    pub(super) score: f64,
+    pub(super) matched_words: u32,
+    pub(super) longest_run: u32,
+    /// Runs of equal words in the text.
+    pub(super) query_runs: Vec<Range<u32>>,
+    pub(super) query_span: Span,
+    /// In bytes of the document.
+    pub(super) source_span: Span,
+    /// Words of the text that start a k-gram which this document shares, ascending: its evidence.
+    pub(super) evidence: Vec<u32>,
+}
+
+/// What verification of the passage candidates found, and what it left out.
+#[derive(Debug, Default)]
+pub(super) struct Verified {
+    pub(super) copies: Vec<Copy>,
+    pub(super) is_late: bool,
+    pub(super) is_overfull: bool,
+}
+
+/// Buffers that are used again for every candidate.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    pub(super) bytes: Vec<u8>,
+    pub(super) words: Words,
+    seeds: Vec<(u32, u32)>,
+    pub(super) align: Scratch,
+}
+
+/// Aligns the passage candidates of a text in one index.
+pub(super) fn verify(
+    subject: Subject<'_>,
+    candidates: &Candidates,
+    words_min: u32,
+    buffers: &mut Buffers,
+) -> Result<Verified> {
+    let mut verified = Verified::default();
+    // How many verified documents explain the k-gram at each word.
+    let mut explained = vec![0_u8; subject.prints.grams.len()];
+    let mut n_docs = 0;
+    for candidate in &candidates.documents {
+        let is_news = candidate.hits.iter().any(|hit| explained[hit.query_word as usize] < DOCS_PER_PASSAGE);
+        if !is_news && n_docs >= DOCS_ALWAYS {
+            continue;
+        }
+        if subject.is_late() {
+            verified.is_late = true;
+            break;
+        }
+        if n_docs == DOCS_MAX {
+            verified.is_overfull = true;
+            break;
+        }
+        n_docs += 1;
+        let first = verified.copies.len();
+        let mut job = Job { subject, candidate, words_min, buffers };
+        verified.is_overfull |= job.align_regions(&mut verified.copies)?;
+        for copy in &verified.copies[first..] {
+            for &word in &copy.evidence {
+                explained[word as usize] = explained[word as usize].saturating_add(1);
+            }
+        }
+    }
+    Ok(verified)
+}
+
+/// What became of one region.
+enum Region {
+    /// Its copies were added; `is_capped` where alignment stopped at a bound on its work.
+    Aligned { is_capped: bool },
+    /// An alignment reached the edge of the window.
+    TooNarrow,
+}
+
+/// One candidate under verification.
+struct Job<'a> {
+    subject: Subject<'a>,
+    candidate: &'a Candidate,
+    words_min: u32,
+    buffers: &'a mut Buffers,
+}
+
+impl Job<'_> {
+    /// Aligns every region of the document that has hits. Returns whether something was left out.
+    fn align_regions(&mut self, copies: &mut Vec<Copy>) -> Result<bool> {
+        let place = self.candidate.place;
+        let segment = &self.subject.index.segments()[place.segment_idx];
+        let record = segment.record(place.doc)?;
+        let reach = u32::try_from(self.subject.text.len()).unwrap_or(u32::MAX).saturating_add(MARGIN_BYTES);
+        let regions = regions(&self.candidate.hits, reach);
+        let mut is_capped = regions.len() > REGIONS_PER_DOC_MAX;
+        for hits in regions.iter().take(REGIONS_PER_DOC_MAX) {
+            if self.subject.is_late() {
+                return Ok(true);
+            }
+            let mut margin = reach;
+            is_capped |= loop {
+                match self.align_region(segment, &record, hits, margin, copies)? {
+                    Region::Aligned { is_capped } => break is_capped,
+                    // An alignment that reaches the window's edge may go on beyond it: look again through a larger window.
+                    Region::TooNarrow => margin = margin.saturating_mul(4),
+                }
+            };
+        }
+        Ok(is_capped)
+    }
+
+    /// Aligns one region; adds nothing where the window was too small.
+    fn align_region(
+        &mut self,
+        segment: &Segment,
+        record: &DocumentRecord,
+        hits: &[Hit],
+        margin: u32,
+        copies: &mut Vec<Copy>,
+    ) -> Result<Region> {
+        let Buffers { bytes, words, seeds, align: scratch } = &mut *self.buffers;
+        let window = Window::read(segment, record, hits, margin, bytes)?;
+        let Subject { index, text, prints, .. } = self.subject;
+        index.fingerprinter().words(window.text, words);
+        seeds.clear();
+        for hit in hits {
+            let at = hit.source_byte.checked_sub(window.start).and_then(|byte| words.starts.binary_search(&byte).ok());
+            if let Some(at) = at {
+                seeds.push((hit.query_word, u32::try_from(at).unwrap_or(u32::MAX)));
+            }
+        }
+        let query = view(text, &prints.words);
+        let source = view(window.text, words);
+        let aligned = align(&query, &source, seeds, &AlignOptions::default(), is_same_word, scratch);
+        let last_word = u32::try_from(words.len()).unwrap_or(u32::MAX);
+        let is_cut = |alignment: &Alignment| {
+            let at = alignment.source_words();
+            (at.start == 0 && !window.is_doc_start) || (at.end == last_word && !window.is_doc_end)
+        };
+        if aligned.alignments.iter().any(is_cut) {
+            return Ok(Region::TooNarrow);
+        }
+        let is_capped = aligned.capped;
+        for alignment in aligned.alignments {
+            if alignment.matched_words() < self.words_min {
+                continue;
+            }
+            let (kind, query_span, source_span) = classify(&query, &source, &alignment);
+            let evidence = evidence(hits, &alignment);
+            copies.push(Copy {
+                kind,
+                place: self.candidate.place,
+                score: f64::from(alignment.matched_words())
+                    / alignment.query_words().len().max(alignment.source_words().len()) as f64,
+                matched_words: alignment.matched_words(),
+                longest_run: alignment.longest_run(),
+                query_runs: alignment.runs.iter().map(|run| run.query..run.query + run.len).collect(),
+                query_span,
+                source_span: Span::new(source_span.start + window.start, source_span.end + window.start),
+                evidence,
+            });
+        }
+        Ok(Region::Aligned { is_capped })
+    }
+}
+
+/// Words of the text whose k-gram hits lie inside an alignment's stretch of the text.
+fn evidence(hits: &[Hit], alignment: &Alignment) -> Vec<u32> {
+    let within = alignment.query_words();
+    let mut words: Vec<u32> = hits.iter().map(|hit| hit.query_word).filter(|word| within.contains(word)).collect();
+    words.sort_unstable();
+    words.dedup();
+    words
+}
+
+/// Cuts the hits, ascending by place in the document, where they are further apart than the text could reach.
+fn regions(hits: &[Hit], reach: u32) -> Vec<&[Hit]> {
+    hits.chunk_by(|a, b| b.source_byte - a.source_byte <= reach).collect()
+}
+
+pub(super) fn view<'a>(text: &'a str, words: &'a Words) -> TextView<'a> {
+    TextView { text, hashes: &words.hashes, starts: &words.starts, ends: &words.ends }
+}
+
+/// A stretch of a document's text.
+struct Window<'a> {
+    text: &'a str,
+    /// First byte in the document.
+    start: u32,
+    is_doc_start: bool,
+    is_doc_end: bool,
+}
+
+impl<'a> Window<'a> {
+    /// Reads the text around the hits. It starts and ends at a blank, so that its words are those of the document.
+    fn read(
+        segment: &Segment,
+        record: &DocumentRecord,
+        hits: &[Hit],
+        margin: u32,
+        bytes: &'a mut Vec<u8>,
+    ) -> Result<Self> {
+        let doc_bytes = u32::try_from(record.text.end - record.text.start).unwrap_or(u32::MAX);
+        let first = hits.first().map_or(0, |hit| hit.source_byte);
+        let last = hits.last().map_or(0, |hit| hit.source_byte);
+        let start = first.saturating_sub(margin).min(doc_bytes);
+        let end = last.saturating_add(margin).min(doc_bytes);
+        segment.read_text(record.text.start + u64::from(start)..record.text.start + u64::from(end), bytes)?;
+        let (is_doc_start, is_doc_end) = (start == 0, end == doc_bytes);
+        let skip = if is_doc_start { 0 } else { first_blank(bytes) };
+        let keep = if is_doc_end { bytes.len() } else { last_blank(bytes).max(skip) };
+        let text = segment.as_text(&bytes[skip..keep])?;
+        let start = start + u32::try_from(skip).unwrap_or(u32::MAX);
+        Ok(Self { text, start, is_doc_start, is_doc_end })
+    }
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\t' | b'\r')
+}
+
+fn is_char_start(byte: u8) -> bool {
+    // A continuation byte of UTF-8 is 0b10xx_xxxx.
+    byte & 0xC0 != 0x80
+}
+
+/// Offset of a place near the start where words cannot be cut: a blank, or (scripts without blanks) a character.
+fn first_blank(bytes: &[u8]) -> usize {
+    let near = &bytes[..bytes.len().min(BLANK_SEARCH_BYTES)];
+    let blank = near.iter().position(|&byte| is_blank(byte));
+    blank.or_else(|| near.iter().position(|&byte| is_char_start(byte))).unwrap_or(0)
+}
+
+/// Offset of a place near the end where words cannot be cut.
+fn last_blank(bytes: &[u8]) -> usize {
+    let from = bytes.len().saturating_sub(BLANK_SEARCH_BYTES);
+    let near = &bytes[from..];
+    let blank = near.iter().rposition(|&byte| is_blank(byte));
+    from + blank.or_else(|| near.iter().rposition(|&byte| is_char_start(byte))).unwrap_or(0)
+}

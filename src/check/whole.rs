@@ -1,0 +1,147 @@
+//! Whole-document candidates become copies: texts that are the same in normal form, and near-duplicates by exact Jaccard similarity.
+
+use copytrace_indexer::index::snapshot::Index;
+use copytrace_indexer::normalise::{Words, is_same_word};
+use copytrace_indexer::span::Span;
+
+use super::passages::{Buffers, Copy, Subject, view};
+use crate::error::Result;
+use crate::query::documents::WholeDocuments;
+use crate::query::passages::Place;
+use crate::verify::align::align;
+use crate::verify::alignment::{AlignOptions, Alignment};
+use crate::verify::kind::{CopyKind, classify};
+use crate::verify::overlap::jaccard;
+
+/// Documents with the same normal form that are read; one proves it, and more are other sources of the same.
+const EXACT_DOCS_MAX: usize = 4;
+/// Near-duplicate candidates that are read, those with the most common bands first: at 30 us each, 4 ms. A document at Jaccard 0.9 shares 14 of
+/// 32 bands; of strangers at 0.5, one in eight shares one.
+pub(super) const SIMILAR_DOCS_MAX: usize = 128;
+/// Share of the text's words that a word-for-word copy covers so that "near-duplicate" would say less than is known.
+const WHOLE_SHARE: f64 = 0.9;
+
+/// Finds documents that are the text itself but too short for a k-gram.
+pub(super) fn verify_exact(
+    subject: Subject<'_>,
+    candidates: &WholeDocuments,
+    buffers: &mut Buffers,
+) -> Result<Vec<Copy>> {
+    let mut copies = Vec::new();
+    if !subject.prints.grams.is_empty() {
+        return Ok(copies);
+    }
+    for &place in candidates.exact.iter().take(EXACT_DOCS_MAX) {
+        copies.extend(whole_copy(subject, place, buffers)?);
+    }
+    Ok(copies)
+}
+
+/// A copy of one run of all words of both texts, if they are the same.
+fn whole_copy(subject: Subject<'_>, place: Place, buffers: &mut Buffers) -> Result<Option<Copy>> {
+    let Subject { index, text, prints, .. } = subject;
+    let Buffers { bytes, words, align: scratch, .. } = buffers;
+    let source_text = read_document(index, place, bytes, words)?;
+    let (query, source) = (view(text, &prints.words), view(source_text, words));
+    // However short: every word of both texts must be the same.
+    let options = AlignOptions { guaranteed_words: 1, ..AlignOptions::default() };
+    let aligned = align(&query, &source, &[(0, 0)], &options, is_same_word, scratch);
+    let n_words = prints.words.len();
+    let is_whole = |alignment: &&Alignment| alignment.longest_run() as usize == n_words && words.len() == n_words;
+    let Some(alignment) = aligned.alignments.iter().find(is_whole) else { return Ok(None) };
+    let (kind, query_span, source_span) = classify(&query, &source, alignment);
+    Ok(Some(Copy {
+        kind,
+        place,
+        score: 1.0,
+        matched_words: alignment.matched_words(),
+        longest_run: alignment.longest_run(),
+        query_runs: vec![alignment.query_words()],
+        query_span,
+        source_span,
+        evidence: Vec::new(),
+    }))
+}
+
+/// Finds near-duplicates of the text and puts them in the place of edited copies of the same document.
+///
+/// Returns whether the deadline passed before all were compared.
+pub(super) fn verify_similar(
+    subject: Subject<'_>,
+    candidates: &WholeDocuments,
+    jaccard_min: f64,
+    copies: &mut Vec<Copy>,
+    buffers: &mut Buffers,
+) -> Result<bool> {
+    let Subject { index, text, prints, .. } = subject;
+    let n_shingles = prints.shingles.len();
+    for &place in candidates.similar.iter().take(SIMILAR_DOCS_MAX) {
+        if subject.is_late() {
+            return Ok(true);
+        }
+        if copies.iter().any(|copy| copy.place == place && is_whole_and_equal(copy, prints.words.len())) {
+            continue;
+        }
+        let record = index.segments()[place.segment_idx].record(place.doc)?;
+        // A document has no more shingles than words, so that the similarity is at most n_words / n_shingles.
+        if f64::from(record.n_words) < jaccard_min * n_shingles as f64 {
+            continue;
+        }
+        let Buffers { bytes, words: source_words, .. } = &mut *buffers;
+        let source_text = read_document(index, place, bytes, source_words)?;
+        let mut shingles = Vec::new();
+        index.fingerprinter().shingles(source_words, &mut shingles);
+        shingles.sort_unstable();
+        shingles.dedup();
+        let similarity = jaccard(&prints.shingles, &shingles);
+        if similarity < jaccard_min {
+            continue;
+        }
+        let query_span = whole_span(text, &prints.words);
+        let source_span = whole_span(source_text, source_words);
+        let edited: Vec<Copy> =
+            copies.extract_if(.., |copy| copy.place == place && copy.kind == CopyKind::Edited).collect();
+        copies.push(near_duplicate(place, similarity, query_span, source_span, &edited));
+    }
+    Ok(false)
+}
+
+fn is_whole_and_equal(copy: &Copy, n_words: usize) -> bool {
+    let is_equal = matches!(copy.kind, CopyKind::Verbatim | CopyKind::Reformatted);
+    is_equal && f64::from(copy.matched_words) >= WHOLE_SHARE * n_words as f64
+}
+
+/// A near-duplicate knows of its words and evidence what the edited copies inside it know.
+fn near_duplicate(place: Place, similarity: f64, query_span: Span, source_span: Span, edited: &[Copy]) -> Copy {
+    let mut query_runs: Vec<_> = edited.iter().flat_map(|copy| copy.query_runs.iter().cloned()).collect();
+    query_runs.sort_unstable_by_key(|run| (run.start, run.end));
+    let mut evidence: Vec<u32> = edited.iter().flat_map(|copy| copy.evidence.iter().copied()).collect();
+    evidence.sort_unstable();
+    evidence.dedup();
+    Copy {
+        kind: CopyKind::NearDuplicate,
+        place,
+        score: similarity,
+        matched_words: edited.iter().map(|copy| copy.matched_words).sum(),
+        longest_run: edited.iter().map(|copy| copy.longest_run).max().unwrap_or(0),
+        query_runs,
+        query_span,
+        source_span,
+        evidence,
+    }
+}
+
+fn whole_span(text: &str, words: &Words) -> Span {
+    debug_assert!(words.ends.last().is_none_or(|&end| end as usize <= text.len()), "words lie in their text");
+    Span::new(words.starts.first().copied().unwrap_or(0), words.ends.last().copied().unwrap_or(0))
+}
+
+/// Reads a whole document and its words.
+fn read_document<'a>(index: &Index, place: Place, bytes: &'a mut Vec<u8>, words: &mut Words) -> Result<&'a str> {
+    let segment = &index.segments()[place.segment_idx];
+    let record = segment.record(place.doc)?;
+    segment.read_text(record.text, bytes)?;
+    let text = segment.as_text(bytes)?;
+    index.fingerprinter().words(text, words);
+    Ok(text)
+}
