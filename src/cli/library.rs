@@ -1,0 +1,309 @@
+//! The backend of the program: this library.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use copytrace_indexer::corpus::columns::{ColumnOptions, Columns as ColumnList};
+use copytrace_indexer::corpus::input::discover;
+use copytrace_indexer::corpus::options::ReadOptions;
+use copytrace_indexer::corpus::reader::Reader;
+use copytrace_indexer::ids::DocIdx;
+use copytrace_indexer::index::block_file::FORMAT_VERSION;
+use copytrace_indexer::index::segment::Segment;
+use copytrace_indexer::index::segment_writer::Profile as SegmentProfile;
+use copytrace_indexer::index::snapshot::Index;
+use copytrace_indexer::index::storage::{DiskStorage, Storage};
+use copytrace_indexer::index::writer::IndexWriter;
+use copytrace_indexer::normalise::for_each_word;
+use copytrace_indexer::pipeline::{self, BuildOptions, BuildProgress, BuildReport};
+use copytrace_indexer::recipe::{PUBLIC_SEED, Recipe};
+
+use super::backend::{
+    Backend, CheckerOptions, Columns, ColumnsTaken, ComponentSize, FileCheck, Found, Hit, IndexOptions, IndexSource,
+    IndexSummary, Inspection, LeftOutFiles, NameCount, OnDuplicate, Profile, ProgressSink, Seed, SegmentInfo,
+    ServeOptions, SkippedRows, Snapshot, Step,
+};
+use crate::check::Checker;
+use crate::check::answer::DocumentRef;
+use crate::check::engine::Engine;
+use crate::check::policy::Policy;
+
+/// How often the state of a build is shown.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Does what the commands ask for, with this library.
+#[derive(Debug, Clone, Copy)]
+pub struct Library;
+
+impl Backend for Library {
+    fn index(&self, options: &IndexOptions, progress: &dyn ProgressSink) -> anyhow::Result<IndexSummary> {
+        let start = Instant::now();
+        let discovery = discover(&options.inputs)?;
+        let read = ReadOptions {
+            columns: column_options(&options.columns)?,
+            shard: options.shard.clone(),
+            document_bytes_max: options.document_bytes_max,
+        };
+        let mut reader = Reader::new(discovery.files, read);
+        let storage: Arc<dyn Storage> = Arc::new(DiskStorage::new(&options.index));
+        let mut writer = IndexWriter::open(storage, seed_of(options.seed))?;
+        let report = build(&mut writer, &mut reader, options, progress)?;
+        let documents = writer.current().map_or(0, Index::n_docs);
+        let index_bytes = writer.current().map_or(0, |index| index.segments().iter().map(segment_bytes).sum());
+        let left_out = discovery.left_out.into_iter().map(|left_out| LeftOutFiles {
+            reason: left_out.reason.name().to_owned(),
+            files: left_out.n_files,
+            first: left_out.first,
+        });
+        let columns = reader
+            .mappings()
+            .iter()
+            .map(|taken| ColumnsTaken { file: taken.file_name.clone(), columns: taken.mapping.to_string() });
+        Ok(IndexSummary {
+            generation: report.generation,
+            added: report.added,
+            replaced: report.replaced,
+            unchanged: report.unchanged + report.kept_old,
+            skipped: skipped(&report),
+            failed_files: report.failed_files,
+            left_out: left_out.collect(),
+            words: report.words,
+            text_bytes: report.text_bytes,
+            documents,
+            index_bytes,
+            columns: columns.collect(),
+            elapsed_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+
+    fn open_checker(&self, options: &CheckerOptions) -> anyhow::Result<Arc<dyn Checker>> {
+        let policy = match &options.policy {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read the policy file `{}`", path.display()))?;
+                Policy::parse(&text, &path.to_string_lossy())?
+            }
+            None => Policy::default_policy(),
+        };
+        Ok(Arc::new(Engine::open(&options.indexes, seed_of(options.seed), policy)?))
+    }
+
+    fn inspect(&self, source: &IndexSource) -> anyhow::Result<Inspection> {
+        let index = open(source)?;
+        let mut inspection = Inspection {
+            name: index_name(&source.index),
+            generation: index.generation().0,
+            format_version: FORMAT_VERSION,
+            recipe: index.fingerprinter().recipe().to_string(),
+            has_private_seed: index.fingerprinter().recipe().seed_check != Recipe::default().seed_check,
+            ..Inspection::default()
+        };
+        let mut components: BTreeMap<String, u64> = BTreeMap::new();
+        let mut names: [BTreeMap<String, u64>; 3] = Default::default();
+        for segment in index.segments() {
+            let entry = segment.entry();
+            inspection.segments.push(SegmentInfo {
+                name: entry.name.clone(),
+                documents: segment.n_live_docs().into(),
+                removed_documents: u64::from(entry.n_docs - segment.n_live_docs()),
+                bytes: segment_bytes(segment),
+            });
+            inspection.words += entry.n_words;
+            inspection.text_bytes += entry.text_bytes;
+            for (name, seal) in &entry.files {
+                *components.entry(name.clone()).or_default() += seal.file_bytes;
+            }
+            for doc in live_docs(segment) {
+                let (_, attributes) = segment.attributes(doc)?;
+                for (names, name) in names.iter_mut().zip([attributes.license, attributes.origin, attributes.shard]) {
+                    *names.entry(name).or_default() += 1;
+                }
+            }
+        }
+        inspection.documents = inspection.segments.iter().map(|segment| segment.documents).sum();
+        inspection.removed_documents = inspection.segments.iter().map(|segment| segment.removed_documents).sum();
+        inspection.index_bytes = inspection.segments.iter().map(|segment| segment.bytes).sum();
+        inspection.components = components.into_iter().map(|(name, bytes)| ComponentSize { name, bytes }).collect();
+        let [licenses, origins, shards] = names.map(most_first);
+        Ok(Inspection { licenses, origins, shards, ..inspection })
+    }
+
+    fn verify(&self, source: &IndexSource, progress: &dyn ProgressSink) -> anyhow::Result<Vec<FileCheck>> {
+        let index = open(source)?;
+        let input_bytes = index.segments().iter().map(segment_bytes).sum();
+        let mut files = Vec::new();
+        let mut snapshot = Snapshot { input_bytes, ..Snapshot::default() };
+        for segment in index.segments() {
+            progress.report(snapshot);
+            for (component, result) in segment.verify() {
+                let bytes = segment.entry().files.get(component).map_or(0, |seal| seal.file_bytes);
+                let file = format!("{}/{component}", segment.entry().name);
+                files.push(FileCheck { file, bytes, problem: result.err().map(|error| error.to_string()) });
+                snapshot.input_bytes_done += bytes;
+            }
+            snapshot.documents += u64::from(segment.n_live_docs());
+        }
+        progress.report(snapshot);
+        files.sort_by(|a, b| a.file.cmp(&b.file));
+        Ok(files)
+    }
+
+    fn search(&self, source: &IndexSource, words: &str, hits_max: usize) -> anyhow::Result<Found> {
+        let index = open(source)?;
+        let mut terms = Vec::new();
+        for_each_word(words, |word, _| terms.push(word.to_owned()));
+        let mut ranked = Vec::new();
+        let mut total = 0;
+        for (segment_idx, segment) in index.segments().iter().enumerate() {
+            let found = segment.catalog().search(&terms, segment.entry().n_docs as usize)?;
+            let live = found.into_iter().filter(|(doc, _)| !segment.is_removed(*doc));
+            let before = ranked.len();
+            ranked.extend(live.map(|(doc, score)| (score, segment_idx, doc)));
+            total += (ranked.len() - before) as u64;
+        }
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
+        let mut hits = Vec::new();
+        for (_, segment_idx, doc) in ranked.into_iter().take(hits_max) {
+            let segment = &index.segments()[segment_idx];
+            let (id, attributes) = segment.attributes(doc)?;
+            let text = segment.record(doc)?.text;
+            hits.push(Hit {
+                document: DocumentRef {
+                    id,
+                    uri: attributes.uri,
+                    license: attributes.license,
+                    origin: attributes.origin,
+                    shard: attributes.shard,
+                    index: index_name(&source.index),
+                },
+                language: attributes.language,
+                text_bytes: text.end - text.start,
+            });
+        }
+        Ok(Found { hits, total })
+    }
+
+    #[cfg(feature = "service")]
+    fn serve(&self, options: &ServeOptions, on_ready: &dyn Fn(SocketAddr)) -> anyhow::Result<()> {
+        let checker = self.open_checker(&options.checker)?;
+        Ok(crate::service::run(crate::service::ServeConfig::new(options.listen), checker, on_ready)?)
+    }
+
+    #[cfg(not(feature = "service"))]
+    fn serve(&self, _: &ServeOptions, _: &dyn Fn(SocketAddr)) -> anyhow::Result<()> {
+        anyhow::bail!("this program was built without the service: build it with the feature `service`")
+    }
+}
+
+fn seed_of(seed: Option<Seed>) -> u64 {
+    seed.map_or(PUBLIC_SEED, |seed| seed.0)
+}
+
+fn open(source: &IndexSource) -> anyhow::Result<Index> {
+    Ok(Index::open(&DiskStorage::new(&source.index), seed_of(source.seed))?)
+}
+
+fn index_name(dir: &Path) -> String {
+    dir.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+fn column_options(columns: &Columns) -> anyhow::Result<ColumnOptions> {
+    let parse = |names: &Option<String>| names.as_deref().map(ColumnList::parse).transpose();
+    Ok(ColumnOptions {
+        text: parse(&columns.text)?,
+        id: parse(&columns.id)?,
+        license: parse(&columns.license)?,
+        origin: parse(&columns.origin)?,
+        uri: parse(&columns.uri)?,
+        path: parse(&columns.path)?,
+        shard: parse(&columns.shard)?,
+        language: None,
+    })
+}
+
+/// Builds while a second thread shows how far it is.
+fn build(
+    writer: &mut IndexWriter,
+    reader: &mut Reader,
+    options: &IndexOptions,
+    progress: &dyn ProgressSink,
+) -> anyhow::Result<BuildReport> {
+    let build_options = BuildOptions {
+        profile: match options.profile {
+            Profile::Full => SegmentProfile::Full,
+            Profile::Dedup => SegmentProfile::Dedup,
+        },
+        on_duplicate: match options.on_duplicate {
+            OnDuplicate::Replace => pipeline::OnDuplicate::Replace,
+            OnDuplicate::Skip => pipeline::OnDuplicate::Skip,
+            OnDuplicate::Error => pipeline::OnDuplicate::Error,
+        },
+        is_strict: options.is_strict,
+        memory_bytes: usize::try_from(options.memory_bytes).unwrap_or(usize::MAX),
+        threads: options.threads.unwrap_or(0),
+    };
+    let (counts, read) = (BuildProgress::default(), reader.progress());
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let shown = scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                let read = read.now();
+                let is_read = read.files_done == read.files;
+                progress.report(Snapshot {
+                    input_bytes_done: read.input_bytes_done,
+                    input_bytes: read.input_bytes,
+                    documents: counts.documents.load(Ordering::Relaxed),
+                    step: if is_read { Step::Committing } else { Step::Reading },
+                });
+                std::thread::park_timeout(PROGRESS_INTERVAL);
+            }
+        });
+        // The thread must end with the build however that ends, or the scope would wait for it for ever.
+        let _end = EndOfWork { is_done: &is_done, thread: shown.thread() };
+        Ok(pipeline::build(writer, reader, build_options, &counts)?)
+    })
+}
+
+/// Tells the thread that shows progress to end.
+struct EndOfWork<'a> {
+    is_done: &'a AtomicBool,
+    thread: &'a std::thread::Thread,
+}
+
+impl Drop for EndOfWork<'_> {
+    fn drop(&mut self) {
+        self.is_done.store(true, Ordering::Relaxed);
+        self.thread.unpark();
+    }
+}
+
+fn skipped(report: &BuildReport) -> Vec<SkippedRows> {
+    let rows = report.skipped.iter();
+    rows.map(|(reason, rows)| SkippedRows {
+        reason: (*reason).to_owned(),
+        rows: rows.count,
+        examples: rows.examples.clone(),
+    })
+    .collect()
+}
+
+fn live_docs(segment: &Segment) -> impl Iterator<Item = DocIdx> + '_ {
+    (0..segment.entry().n_docs).map(DocIdx).filter(|&doc| !segment.is_removed(doc))
+}
+
+fn segment_bytes(segment: &Segment) -> u64 {
+    segment.entry().files.values().map(|seal| seal.file_bytes).sum()
+}
+
+/// Names with most documents first, then by name.
+fn most_first(counts: BTreeMap<String, u64>) -> Vec<NameCount> {
+    let mut counts: Vec<NameCount> =
+        counts.into_iter().map(|(name, documents)| NameCount { name, documents }).collect();
+    counts.sort_by(|a, b| b.documents.cmp(&a.documents).then_with(|| a.name.cmp(&b.name)));
+    counts
+}
