@@ -1,0 +1,175 @@
+//! A library that answers what a test wants.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use copytrace::check::answer::{Action, Answer, DocumentRef, Verdict};
+use copytrace::check::{Checker, Request};
+use copytrace::cli::backend::{
+    Backend, CheckerOptions, ColumnsTaken, ComponentSize, FileCheck, Found, Hit, IndexOptions, IndexSource,
+    IndexSummary, Inspection, LeftOutFiles, NameCount, ProgressSink, SegmentInfo, ServeOptions, SkippedRows, Snapshot,
+    Step,
+};
+use copytrace_indexer::corpus::{SkipReason, Skipped};
+
+type Respond = dyn Fn(&Request) -> copytrace::Result<Answer> + Send + Sync;
+type Fail = dyn Fn() -> anyhow::Error + Send + Sync;
+
+/// A library without any index.
+pub(super) struct Fake {
+    respond: Arc<Respond>,
+    fail: Option<Box<Fail>>,
+    /// What was asked for, as the options print themselves.
+    pub(super) calls: Mutex<Vec<String>>,
+}
+
+impl Fake {
+    /// Makes a library that allows all texts, except those with `copied` in them, which it flags.
+    pub(super) fn new() -> Self {
+        Self::responding(|request| {
+            let action = if request.text.contains("copied") { Action::Flag } else { Action::Allow };
+            Ok(Answer {
+                id: request.id.clone(),
+                verdict: Verdict { action, ..Verdict::default() },
+                checked_bytes: u32::try_from(request.text.len()).expect("a short text"),
+                ..Answer::default()
+            })
+        })
+    }
+
+    pub(super) fn responding(respond: impl Fn(&Request) -> copytrace::Result<Answer> + Send + Sync + 'static) -> Self {
+        Self { respond: Arc::new(respond), fail: None, calls: Mutex::default() }
+    }
+
+    /// Makes a library of which every part fails.
+    pub(super) fn failing(fail: impl Fn() -> anyhow::Error + Send + Sync + 'static) -> Self {
+        Self { fail: Some(Box::new(fail)), ..Self::new() }
+    }
+
+    fn called(&self, call: String) -> anyhow::Result<()> {
+        self.calls.lock().expect("no panic").push(call);
+        self.fail.as_ref().map_or(Ok(()), |fail| Err(fail()))
+    }
+}
+
+struct FakeChecker(Arc<Respond>);
+
+impl Checker for FakeChecker {
+    fn check(&self, request: &Request) -> copytrace::Result<Answer> {
+        (self.0)(request)
+    }
+}
+
+impl Backend for Fake {
+    fn index(&self, options: &IndexOptions, progress: &dyn ProgressSink) -> anyhow::Result<IndexSummary> {
+        self.called(format!("{options:#?}"))?;
+        progress.report(Snapshot { input_bytes_done: 1, input_bytes: 2, documents: 1, step: Step::Reading });
+        let skipped = |row, reason| Skipped { path: "corpus/a.jsonl.gz".into(), row, reason };
+        Ok(IndexSummary {
+            generation: 3,
+            added: 9_990,
+            replaced: 10,
+            unchanged: 2,
+            skipped: vec![
+                SkippedRows {
+                    reason: "empty text".into(),
+                    rows: 10,
+                    examples: [3, 17, 80, 81].map(|row| skipped(row, SkipReason::EmptyText)).to_vec(),
+                },
+                SkippedRows {
+                    reason: "too long".into(),
+                    rows: 1,
+                    examples: vec![skipped(99, SkipReason::TooLong { bytes: 40 << 20, bytes_max: 32 << 20 })],
+                },
+            ],
+            words: 4_213_000,
+            text_bytes: 25_100_000,
+            documents: 10_003,
+            index_bytes: 31_200_000,
+            failed_files: Vec::new(),
+            left_out: vec![LeftOutFiles {
+                reason: "no data file, in a data folder".into(),
+                files: 2,
+                first: "corpus/README.md".into(),
+            }],
+            columns: [
+                ("a.jsonl.gz", "text = text or content, id = id"),
+                ("b.parquet", "text = content, license = meta.license"),
+            ]
+            .map(|(file, columns)| ColumnsTaken { file: format!("corpus/{file}"), columns: columns.into() })
+            .to_vec(),
+            elapsed_ms: 1_234,
+        })
+    }
+
+    fn open_checker(&self, options: &CheckerOptions) -> anyhow::Result<Arc<dyn Checker>> {
+        self.called(format!("{options:#?}"))?;
+        Ok(Arc::new(FakeChecker(Arc::clone(&self.respond))))
+    }
+
+    fn inspect(&self, index: &IndexSource) -> anyhow::Result<Inspection> {
+        self.called(format!("{index:#?}"))?;
+        let names = |names: &[(&str, u64)]| -> Vec<NameCount> {
+            names.iter().map(|&(name, documents)| NameCount { name: name.into(), documents }).collect()
+        };
+        Ok(Inspection {
+            name: "corpus-index".into(),
+            generation: 7,
+            format_version: 1,
+            recipe: "normaliser 1, k 8, L 25, shingle 5, K 256, bands 32x8".into(),
+            has_private_seed: false,
+            documents: 9_997,
+            removed_documents: 3,
+            words: 4_213_000,
+            text_bytes: 25_100_000,
+            index_bytes: 31_200_000,
+            components: [("text", 9_100_000), ("anchors", 18_000_000), ("catalogue", 4_100_000)]
+                .map(|(name, bytes)| ComponentSize { name: name.into(), bytes })
+                .to_vec(),
+            segments: (1..=12)
+                .map(|n| SegmentInfo {
+                    name: format!("segment-{n:04}"),
+                    documents: 1000 - n,
+                    removed_documents: n % 2,
+                    bytes: 2_600_000,
+                })
+                .collect(),
+            licenses: names(&[("Apache-2.0", 5_000), ("MIT", 3_000), ("", 1_997)]),
+            origins: names(&[("github.com/a/b", 412), ("evil\u{1b}[2Jorigin", 17)]),
+            shards: Vec::new(),
+        })
+    }
+
+    fn verify(&self, index: &IndexSource, _: &dyn ProgressSink) -> anyhow::Result<Vec<FileCheck>> {
+        self.called(format!("{index:#?}"))?;
+        let is_damaged = index.index.to_string_lossy().contains("damaged");
+        let problem = is_damaged.then(|| "block checksum at byte 16384 differs".to_owned());
+        Ok(vec![
+            FileCheck { file: "MANIFEST-7".into(), bytes: 812, problem: None },
+            FileCheck { file: "segment-0001/text".into(), bytes: 9_100_000, problem },
+        ])
+    }
+
+    fn search(&self, index: &IndexSource, words: &str, hits_max: usize) -> anyhow::Result<Found> {
+        self.called(format!("{index:#?}\n{words} {hits_max}"))?;
+        if words == "nothing" {
+            return Ok(Found::default());
+        }
+        let document = DocumentRef {
+            id: "poems.jsonl:17".into(),
+            uri: "https://example.org/raven".into(),
+            license: String::new(),
+            origin: "example.org".into(),
+            shard: "0003".into(),
+            index: "corpus-index".into(),
+        };
+        let hit = Hit { document, language: "text".into(), text_bytes: 6_500 };
+        Ok(Found { hits: vec![hit], total: 41 })
+    }
+
+    fn serve(&self, options: &ServeOptions, on_ready: &dyn Fn(SocketAddr)) -> anyhow::Result<()> {
+        self.called(format!("{options:#?}"))?;
+        on_ready(options.listen);
+        Ok(())
+    }
+}

@@ -1,0 +1,235 @@
+//! The program itself, as a person runs it: every command on a real corpus, one wrong use of each, and what the README shows.
+
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn copytrace(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_copytrace"));
+    command.args(args).current_dir(root()).env_remove("NO_COLOR").stdin(Stdio::null());
+    command
+}
+
+/// What a run printed and its exit code.
+struct Outcome {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+fn outcome(output: Output) -> Outcome {
+    Outcome {
+        code: output.status.code().expect("not ended by a signal"),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn run(args: &[&str]) -> Outcome {
+    outcome(copytrace(args).output().unwrap())
+}
+
+/// An index of the example corpus in a temporary folder.
+fn library() -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let index = dir.path().join("library").to_str().unwrap().to_owned();
+    let done = run(&["index", "examples/corpus", "--index", &index, "--quiet"]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    (dir, index)
+}
+
+#[test]
+fn an_example_is_indexed_and_a_copy_found_in_it() {
+    let (_dir, index) = library();
+    let done = run(&["check", "--index", &index, "examples/generated.txt"]);
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    assert!(done.stdout.starts_with("FLAG  71 consecutive words equal document"), "{}", done.stdout);
+    let done = run(&["check", "--index", &index, "--format", "json", "examples/generated.txt"]);
+    let answer: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(answer["verdict"]["ruleId"], "verbatim");
+    let found = &answer["matches"][0];
+    assert_eq!(found["document"]["id"], "austen/pride-and-prejudice/1");
+    assert_eq!((&found["querySpan"]["startLine"], &found["querySpan"]["endLine"]), (&3.into(), &7.into()));
+    let (start, end) =
+        (found["sourceSpan"]["startByte"].as_u64().unwrap(), found["sourceSpan"]["endByte"].as_u64().unwrap());
+    assert_eq!((start, end), (0, 379), "the source's first two paragraphs");
+}
+
+#[test]
+fn an_innocent_text_is_allowed_and_standard_input_is_read() {
+    let (_dir, index) = library();
+    let mut child = copytrace(&["check", "--index", &index, "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"Nothing in this sentence was ever written by anybody else.\n").unwrap();
+    let done = outcome(child.wait_with_output().unwrap());
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stdout.starts_with("ALLOW"), "{}", done.stdout);
+}
+
+#[test]
+fn a_batch_is_answered_line_by_line() {
+    let (dir, index) = library();
+    let batch = dir.path().join("batch.jsonl");
+    let text = std::fs::read_to_string(root().join("examples/generated.txt")).unwrap();
+    let lines =
+        format!("{}\nnot json\n{}\n", serde_json::json!({"id": "a", "text": text}), r#"{"id":"b","text":"fine"}"#);
+    std::fs::write(&batch, lines).unwrap();
+    let done = run(&["check", "--index", &index, "--batch", batch.to_str().unwrap()]);
+    assert_eq!(done.code, 1);
+    let answers: Vec<Value> = done.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let actions: Vec<&str> = answers.iter().map(|answer| answer["verdict"]["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["ACTION_FLAG", "ACTION_UNSPECIFIED", "ACTION_ALLOW"]);
+    assert!(answers[1]["error"].as_str().unwrap().contains("line 2"), "{}", answers[1]["error"]);
+}
+
+#[test]
+fn what_the_prompt_contained_does_not_count() {
+    let (dir, index) = library();
+    let prompt = dir.path().join("prompt");
+    let text = std::fs::read_to_string(root().join("examples/generated.txt")).unwrap();
+    std::fs::write(&prompt, text.to_lowercase()).unwrap();
+    let done = run(&["check", "--index", &index, "--prompt", prompt.to_str().unwrap(), "examples/generated.txt"]);
+    assert_eq!(done.code, 0, "{}", done.stdout);
+}
+
+#[test]
+fn an_index_is_shown_searched_and_verified() {
+    let (_dir, index) = library();
+    let shown: Value = serde_json::from_str(&run(&["inspect", "--index", &index, "--format", "json"]).stdout).unwrap();
+    assert_eq!((&shown["index"]["documents"], &shown["index"]["generation"]), (&10.into(), &1.into()));
+    let done = run(&["inspect", "--index", &index, "--search", "Ishmael"]);
+    assert!(done.stdout.contains("melville/moby-dick/1"), "{}", done.stdout);
+    let done = run(&["inspect", "--index", &index, "--verify"]);
+    assert_eq!(done.code, 0);
+    assert!(done.stdout.ends_with("all sound\n"), "{}", done.stdout);
+}
+
+fn files_of(index: &str) -> Vec<PathBuf> {
+    let segments = std::fs::read_dir(index).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let mut files: Vec<PathBuf> =
+        segments.flat_map(|dir| std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path())).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_damaged_file_is_named_and_never_an_answer() {
+    let (_dir, index) = library();
+    let sound = run(&["check", "--index", &index, "--format", "json", "examples/generated.txt"]).stdout;
+    for file in files_of(&index) {
+        let bytes = std::fs::read(&file).unwrap();
+        for at in [0, 70, bytes.len() / 2, bytes.len() - 1] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x10;
+            std::fs::write(&file, &damaged).unwrap();
+            let done = run(&["inspect", "--index", &index, "--verify"]);
+            let said = done.stdout + &done.stderr;
+            let name = file.file_name().unwrap().to_str().unwrap();
+            assert!(done.code == 2 && said.contains(name) && said.contains("is damaged"), "{name}, byte {at}: {said}");
+            let done = run(&["check", "--index", &index, "--format", "json", "examples/generated.txt"]);
+            assert!(done.code == 2 || done.stdout == sound, "{name}, byte {at}: {}", done.stdout);
+        }
+        std::fs::write(&file, &bytes).unwrap();
+    }
+}
+
+#[test]
+fn wrong_uses_say_what_is_accepted() {
+    let (dir, index) = library();
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let empty = empty.to_str().unwrap();
+    let cases: [(&[&str], &str); 7] = [
+        (&["check", "--index", empty, "README.md"], "error: no index in"),
+        (&["check", "--index", &index, "no-such-file"], "no-such-file"),
+        (&["check", "--index", &index, "--language", "klingon", "README.md"], "text, python, rust"),
+        (&["index", "examples/corpus", "--index", &index, "--text-column", "body"], "no text column `body`"),
+        (&["index", "no-such-corpus", "--index", &index], "no-such-corpus"),
+        (&["inspect", "--index", empty], "hint: "),
+        (&["serve", "--index", empty], "error: no index in"),
+    ];
+    for (args, expected) in cases {
+        let done = run(args);
+        assert_eq!(done.code, 2, "{args:?}: {}", done.stderr);
+        assert!(done.stderr.contains(expected), "{args:?}: {}", done.stderr);
+    }
+    let done = run(&["index", "examples/corpus", "--index", &index, "--text-column", "body"]);
+    assert!(done.stderr.contains("its columns are `id`, `text`, `metadata.title`"), "{}", done.stderr);
+}
+
+/// Ends the program when a test ends early.
+struct Server(std::process::Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+    }
+}
+
+#[cfg(feature = "service")]
+#[test]
+fn a_corpus_is_served_until_the_process_is_told_to_stop() {
+    use copytrace::service::proto::check_service_client::CheckServiceClient;
+    use copytrace::service::proto::{Action, CheckRequest};
+
+    let dir = tempfile::tempdir().unwrap();
+    let index = dir.path().join("index");
+    let args = ["serve", "examples/corpus", "--index", index.to_str().unwrap(), "--listen", "127.0.0.1:0"];
+    let mut server = Server(copytrace(&args).stderr(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(server.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = lines.find(|line| line.contains("serving 1 index on ")).expect("the address is told");
+    let address = line.split(" on ").nth(1).unwrap().split(';').next().unwrap().to_owned();
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let answer = runtime.block_on(async {
+        let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap();
+        let mut client = CheckServiceClient::new(endpoint.connect().await.unwrap());
+        let text = std::fs::read_to_string(root().join("examples/generated.txt")).unwrap();
+        client.check(CheckRequest { id: "q".into(), text, ..CheckRequest::default() }).await.unwrap().into_inner()
+    });
+    assert_eq!(answer.verdict.unwrap().action(), Action::Flag);
+    assert_eq!(answer.matches[0].document.as_ref().unwrap().id, "austen/pride-and-prejudice/1");
+
+    let told = Command::new("kill").args(["-TERM", &server.0.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    let ended = server.0.wait().unwrap();
+    assert_eq!(ended.code(), Some(0));
+}
+
+#[test]
+fn the_readme_shows_what_the_program_prints() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let demo = readme.split("```console\n").nth(1).unwrap().split("```").next().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let index = dir.path().join("library");
+    let mut printed = String::new();
+    let mut n_commands = 0;
+    for line in demo.lines() {
+        if let Some(command) = line.strip_prefix("$ copytrace ") {
+            let args: Vec<&str> = command
+                .split(' ')
+                .map(|arg| if arg == "/tmp/library" { index.to_str().unwrap() } else { arg })
+                .collect();
+            printed = run(&args).stdout.replace(index.to_str().unwrap(), "/tmp/library");
+            n_commands += 1;
+        } else if !line.trim().is_empty() && line.trim() != "..." {
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+            assert!(
+                words(&printed).contains(&words(line)),
+                "the README shows `{line}`, the program printed:\n{printed}"
+            );
+        }
+    }
+    assert_eq!(n_commands, 2);
+}
