@@ -112,7 +112,8 @@ pub struct SkippedRows {
 ///
 /// # Errors
 /// What reading a file says is listed in the report, and an error with [`BuildOptions::is_strict`]; a missing column, a duplicate id
-/// with [`OnDuplicate::Error`], and trouble with the index are always errors. Nothing is committed after an error.
+/// with [`OnDuplicate::Error`], and trouble with the index are always errors. Nothing is committed after an error; segments that were full
+/// before it (64 GiB of text each) stay.
 pub fn build(
     writer: &mut IndexWriter,
     rows: impl Iterator<Item = Result<Row>> + Send,

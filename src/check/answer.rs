@@ -1,5 +1,6 @@
 //! The answer to a check. Serialised, it is exactly the proto3 JSON mapping of `copytrace.v1.CheckResponse`.
 
+use copytrace_indexer::corpus::Attributes;
 use serde::Serialize;
 
 use crate::verify::kind::CopyKind;
@@ -132,6 +133,14 @@ pub struct DocumentRef {
     pub shard: String,
     /// Name of the index it is in.
     pub index: String,
+}
+
+impl DocumentRef {
+    /// Makes the reference to a document of an index from what its catalogue says.
+    pub fn new(id: String, attributes: Attributes, index: String) -> Self {
+        let Attributes { uri, license, origin, shard, language: _ } = attributes;
+        Self { id, uri, license, origin, shard, index }
+    }
 }
 
 /// A name that was changed.

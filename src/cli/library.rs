@@ -196,15 +196,8 @@ impl Backend for Library {
             let (id, attributes) = segment.attributes(doc)?;
             let text = segment.record(doc)?.text;
             hits.push(Hit {
-                document: DocumentRef {
-                    id,
-                    uri: attributes.uri,
-                    license: attributes.license,
-                    origin: attributes.origin,
-                    shard: attributes.shard,
-                    index: index_name(&source.index),
-                },
-                language: attributes.language,
+                language: attributes.language.clone(),
+                document: DocumentRef::new(id, attributes, index_name(&source.index)),
                 text_bytes: text.end - text.start,
             });
         }
