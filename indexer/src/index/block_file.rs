@@ -10,6 +10,7 @@
 //!
 //! Reading: [`BlockFile::slice`] verifies the blocks it covers on their first use and remembers that in one bit a block. A warm
 //! read costs one atomic load per block; a cold one 0.2 us (xxh3 runs at 17 GB/s on 4 KiB blocks). The table costs 0.2 % of the file.
+//! A file can still shrink under its readers: whoever makes an answer of its bytes asks [`BlockFile::ensure_whole`] last.
 //!
 //! Offsets given to and by this module count from the start of the *payload*, which begins at byte 64 of the file.
 
@@ -23,7 +24,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::mmap::{FileBytes, SharedBytes};
+use super::mmap::{FileBytes, ReadOrder, SharedBytes};
 use super::storage::{Storage, WriteFile};
 use crate::error::{Error, Result};
 
@@ -35,6 +36,9 @@ const STORED_BLOCK_BYTES: u32 = 4096;
 
 /// Version of the container and of everything in it.
 pub const FORMAT_VERSION: u32 = 1;
+
+/// Blocks entered into the page table at once where a whole file is read: 2 MiB, what the second level cache of a core holds.
+const POPULATED_BLOCKS: usize = 512;
 
 const MAGIC: [u8; 8] = *b"CPYTRACE";
 const HEADER_BYTES: usize = size_of::<Header>();
@@ -250,6 +254,14 @@ impl BlockFile {
     /// # Errors
     /// [`Error::Corrupt`] where anything differs from the seal, [`Error::Incompatible`] for a newer format.
     pub fn open(storage: &dyn Storage, path: &Path, component: Component, seal: Seal) -> Result<Self> {
+        let file = Self::open_sealed(storage, path, seal)?;
+        file.check_header(component)?;
+        file.ensure_whole()?;
+        Ok(file)
+    }
+
+    /// Opens a file and checks length, trailer and table, but no block.
+    pub(super) fn open_sealed(storage: &dyn Storage, path: &Path, seal: Seal) -> Result<Self> {
         let bytes = storage.open(path)?;
         let path = storage.display_path(path);
         let found_bytes = bytes.len() as u64;
@@ -279,9 +291,7 @@ impl BlockFile {
         }
         let verified = (0..n_blocks.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         let payload_bytes = usize::try_from(payload_bytes).unwrap_or(usize::MAX);
-        let file = Self(Arc::new(Inner { path, bytes, table, payload_bytes, verified }));
-        file.check_header(component)?;
-        Ok(file)
+        Ok(Self(Arc::new(Inner { path, bytes, table, payload_bytes, verified })))
     }
 
     /// Returns the path for messages.
@@ -294,20 +304,23 @@ impl BlockFile {
         self.0.payload_bytes
     }
 
-    /// Returns payload bytes whose blocks are verified.
+    /// Returns payload bytes whose blocks are verified. They are evidence once [`ensure_whole`](Self::ensure_whole) said so *after* they
+    /// were read.
     ///
     /// # Errors
     /// [`Error::Corrupt`] where a block's checksum differs, or the range ends after the payload.
+    #[inline]
     pub fn slice(&self, range: Range<usize>) -> Result<&[u8]> {
         let inner = &*self.0;
         if range.start > range.end || range.end > inner.payload_bytes {
-            let (expected, found) = (inner.payload_bytes, format!("{}..{}", range.start, range.end));
-            return Err(Error::corrupt(&inner.path, "offset into the payload", range.start as u64, expected, found));
+            return Err(inner.beyond(range));
         }
         let (start, end) = (range.start + HEADER_BYTES, range.end + HEADER_BYTES);
         if start < end {
-            for block_idx in start / BLOCK_BYTES..=(end - 1) / BLOCK_BYTES {
-                inner.verify_block(block_idx)?;
+            let (first, last) = (start / BLOCK_BYTES, (end - 1) / BLOCK_BYTES);
+            // Almost every read is of one block that was used before.
+            if first != last || !inner.is_verified(first) {
+                inner.verify_blocks(first, last)?;
             }
         }
         Ok(&inner.bytes[start..end])
@@ -326,6 +339,11 @@ impl BlockFile {
     /// Tells the operating system that what was read so far is not needed soon; a hint, see [`FileBytes::release`].
     pub fn release(&self) {
         self.0.bytes.release();
+    }
+
+    /// Tells the operating system in which order the file will be read; a hint, see [`FileBytes::expect`].
+    pub fn expect(&self, order: ReadOrder) {
+        self.0.bytes.expect(order);
     }
 
     /// Reads a fixed-width record.
@@ -354,10 +372,56 @@ impl BlockFile {
         }
     }
 
+    /// Makes sure that all bytes got from here so far were the file's own: it has not shrunk, and every page could be read. Every
+    /// function that makes an answer of a file's bytes ends with this.
+    ///
+    /// Cost: 1 ns.
+    #[inline]
+    pub fn ensure_whole(&self) -> Result<()> {
+        match self.0.bytes.torn_at() {
+            None => Ok(()),
+            Some(offset) => Err(self.0.torn(offset)),
+        }
+    }
+
     /// Verifies every block, whether it was used before or not.
+    ///
+    /// Cost: one pass over the file, at 4.5 GB/s of CPU time from the page cache (docs/operations.md).
     pub fn verify(&self) -> Result<()> {
-        let n_blocks = self.0.table.len() / size_of::<U64>();
-        (0..n_blocks).try_for_each(|block_idx| self.0.compute_block(block_idx))
+        self.for_each_verified_block(|_, verified| verified)?;
+        self.ensure_whole()
+    }
+
+    /// Returns the number of blocks.
+    pub fn n_blocks(&self) -> usize {
+        self.0.table.len() / size_of::<U64>()
+    }
+
+    /// Verifies every block, whether it was used before or not, and calls `each` with its number and what was found, until that fails.
+    pub(super) fn for_each_verified_block(&self, mut each: impl FnMut(usize, Result<()>) -> Result<()>) -> Result<()> {
+        for block_idx in 0..self.n_blocks() {
+            if block_idx % POPULATED_BLOCKS == 0 {
+                let end = self.n_blocks().min(block_idx + POPULATED_BLOCKS);
+                self.0.bytes.populate(block_idx * BLOCK_BYTES..end * BLOCK_BYTES);
+            }
+            each(block_idx, self.0.compute_block(block_idx))?;
+        }
+        Ok(())
+    }
+
+    /// Writes a file with the same payload, every block of which is verified before.
+    pub fn copy(&self, storage: &dyn Storage, path: &Path, component: Component) -> Result<Seal> {
+        /// Bytes copied at a time; between two pieces the pages of the piece before are given back.
+        const PIECE_BYTES: usize = 8 << 20;
+        let mut writer = BlockFileWriter::create(storage, path, component)?;
+        let mut start = 0;
+        while start < self.payload_bytes() {
+            let end = self.payload_bytes().min(start.saturating_add(PIECE_BYTES));
+            writer.write(self.slice(start..end)?)?;
+            self.release();
+            start = end;
+        }
+        writer.finish()
     }
 
     /// Makes an error that names this file; `offset` counts from the start of the payload.
@@ -371,9 +435,9 @@ impl BlockFile {
         Error::corrupt(&self.0.path, what, (offset + HEADER_BYTES) as u64, expected, found)
     }
 
-    fn check_header(&self, component: Component) -> Result<()> {
+    pub(super) fn check_header(&self, component: Component) -> Result<()> {
         let inner = &*self.0;
-        inner.verify_block(0)?;
+        inner.verify_blocks(0, 0)?;
         let Ok(header) = Header::ref_from_bytes(&inner.bytes[..HEADER_BYTES]) else {
             return Err(Error::corrupt(&inner.path, "header", 0, HEADER_BYTES, inner.bytes.len()));
         };
@@ -401,13 +465,33 @@ impl Inner {
         self.verified[block_idx / 64].load(Ordering::Relaxed) >> (block_idx % 64) & 1 == 1
     }
 
-    fn verify_block(&self, block_idx: usize) -> Result<()> {
-        if self.is_verified(block_idx) {
-            return Ok(());
+    #[inline(never)]
+    fn verify_blocks(&self, first: usize, last: usize) -> Result<()> {
+        for block_idx in first..=last {
+            if !self.is_verified(block_idx) {
+                self.compute_block(block_idx)?;
+                self.verified[block_idx / 64].fetch_or(1 << (block_idx % 64), Ordering::Relaxed);
+            }
         }
-        self.compute_block(block_idx)?;
-        self.verified[block_idx / 64].fetch_or(1 << (block_idx % 64), Ordering::Relaxed);
         Ok(())
+    }
+
+    #[cold]
+    fn beyond(&self, range: Range<usize>) -> Error {
+        let found = format!("{}..{}", range.start, range.end);
+        Error::corrupt(&self.path, "offset into the payload", range.start as u64, self.payload_bytes, found)
+    }
+
+    #[cold]
+    fn torn(&self, offset: usize) -> Error {
+        let expected = format!("a file of {} bytes", self.bytes.len());
+        Error::corrupt(
+            &self.path,
+            "mapped file",
+            offset as u64,
+            expected,
+            "a shorter one, or a page that cannot be read",
+        )
     }
 
     fn compute_block(&self, block_idx: usize) -> Result<()> {

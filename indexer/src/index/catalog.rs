@@ -34,6 +34,8 @@
 //!
 //! tantivy panics on damaged files. It gets its bytes through [`BlockFile::shared_slice`] only, that is, after
 //! their checksums were compared, and those are vouched for by the manifest. Damage is an [`Error::Corrupt`] before tantivy sees it.
+//! What remains is bytes that are wrong under right checksums (a bug, or somebody who makes index files) and a file that shrinks while
+//! tantivy reads it. So every call goes through `ask`, which makes errors of panics, and of answers from a file that is not whole.
 
 mod entry;
 mod error;
@@ -42,23 +44,26 @@ mod inverter;
 mod runs;
 mod schema;
 mod search;
+mod terms;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tantivy::schema::IndexRecordOption;
 use tantivy::store::StoreReader;
-use tantivy::{DocSet, SegmentReader, TERMINATED, TantivyError, Term};
+use tantivy::{DocSet, SegmentReader, TERMINATED, Term};
 
 use self::entry::Entry;
 use self::error::from_tantivy;
 use self::files::SegmentFiles;
 pub use self::schema::AttributeField;
 use self::schema::{BODY, field, new_segment};
+pub use self::terms::{TermCounter, Terms};
 pub use self::writer::{CATALOG_DOCS_MAX, CatalogWriter};
 use super::block_file::BlockFile;
 use crate::corpus::Attributes;
@@ -97,7 +102,7 @@ impl Catalog {
             let store = reader.get_store_reader(STORE_BLOCKS_CACHED)?;
             Ok((reader, store))
         };
-        let (reader, store) = open().map_err(|error| from_tantivy(error, file.path()))?;
+        let (reader, store) = ask(&file, open)?;
         Ok(Self(Arc::new(Inner { file, n_docs, reader, store })))
     }
 
@@ -117,7 +122,9 @@ impl Catalog {
         if doc.0 >= *n_docs {
             return Err(file.corrupt("document index", 0, format!("below {n_docs}"), doc.0));
         }
-        let Entry { id, attributes } = store.get(doc.0).map_err(|error| self.fail(error))?;
+        let bytes = ask(file, || store.get_document_bytes(doc.0))?;
+        let entry = Entry::parse(&bytes);
+        let Entry { id, attributes } = entry.ok_or_else(|| misread(file))?;
         Ok((id, attributes))
     }
 
@@ -128,7 +135,7 @@ impl Catalog {
     ///
     /// Cost: 10 ns for each document of each word, except that words too common to matter are skipped over.
     pub fn search(&self, words: &[String], limit: usize) -> Result<Vec<(DocIdx, f32)>> {
-        search::search(&self.0.reader, words, limit).map_err(|error| self.fail(error))
+        ask(&self.0.file, || search::search(&self.0.reader, words, limit))
     }
 
     /// Returns in how many documents a word (in normal form) stands.
@@ -136,30 +143,81 @@ impl Catalog {
     /// Cost: one walk through the dictionary, 0.2 us; no postings are read.
     pub fn document_frequency(&self, word: &str) -> Result<u32> {
         let term = Term::from_field_text(field(BODY), word);
-        let ask = || Ok(self.0.reader.inverted_index(term.field())?.doc_freq(&term)?);
-        ask().map_err(|error| self.fail(error))
+        ask(&self.0.file, || Ok(self.0.reader.inverted_index(term.field())?.doc_freq(&term)?))
+    }
+
+    /// Calls `visit` for each document that has a word (in normal form), in order.
+    ///
+    /// Cost: one walk through the dictionary, 0.3 us, then 3 ns a document.
+    pub fn for_each_document_with_word(&self, word: &str, visit: impl FnMut(DocIdx)) -> Result<()> {
+        self.for_each_document_of(&Term::from_field_text(field(BODY), word), visit)
+    }
+
+    /// Calls `visit` for each of `docs`, which ascend, that has a word (in normal form).
+    ///
+    /// Cost: one walk through the dictionary, then at most one block of postings a document, 0.3 us; blocks between them are skipped.
+    pub fn for_each_of_with_word(&self, docs: &[DocIdx], word: &str, mut visit: impl FnMut(DocIdx)) -> Result<()> {
+        debug_assert!(docs.is_sorted(), "documents ascend");
+        ask(&self.0.file, || {
+            let term = Term::from_field_text(field(BODY), word);
+            let index = self.0.reader.inverted_index(term.field())?;
+            let Some(mut postings) = index.read_postings(&term, IndexRecordOption::Basic)? else { return Ok(()) };
+            for &doc in docs {
+                if postings.doc() < doc.0 {
+                    postings.seek(doc.0);
+                }
+                if postings.doc() == doc.0 {
+                    visit(doc);
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Returns the documents whose attribute has exactly this value, in order. None has the value "", which stands for "not given".
     pub fn documents_with(&self, attribute: AttributeField, value: &str) -> Result<Vec<DocIdx>> {
-        let read = || {
-            let term = Term::from_field_text(field(attribute.number()), value);
-            let postings =
-                self.0.reader.inverted_index(term.field())?.read_postings(&term, IndexRecordOption::Basic)?;
-            let Some(mut postings) = postings else { return Ok(Vec::new()) };
-            let mut docs = Vec::with_capacity(postings.doc_freq() as usize);
-            while postings.doc() != TERMINATED {
-                docs.push(DocIdx(postings.doc()));
-                postings.advance();
-            }
-            Ok(docs)
-        };
-        read().map_err(|error| self.fail(error))
+        let mut docs = Vec::new();
+        let term = Term::from_field_text(field(attribute.number()), value);
+        self.for_each_document_of(&term, |doc| docs.push(doc))?;
+        Ok(docs)
     }
 
-    fn fail(&self, error: TantivyError) -> Error {
-        from_tantivy(error, self.0.file.path())
+    /// Calls `visit` for each document that has a term, in order. All of them are documents of the segment.
+    fn for_each_document_of(&self, term: &Term, mut visit: impl FnMut(DocIdx)) -> Result<()> {
+        let mut next = 0;
+        let is_sound = ask(&self.0.file, || {
+            let index = self.0.reader.inverted_index(term.field())?;
+            let Some(mut postings) = index.read_postings(term, IndexRecordOption::Basic)? else { return Ok(true) };
+            while postings.doc() != TERMINATED {
+                let doc = postings.doc();
+                if doc < next || doc >= self.0.n_docs {
+                    return Ok(false);
+                }
+                next = doc + 1;
+                visit(DocIdx(doc));
+                postings.advance();
+            }
+            Ok(true)
+        })?;
+        if is_sound { Ok(()) } else { Err(misread(&self.0.file)) }
     }
+}
+
+/// Asks tantivy something about a file of ours. An answer counts only if the file is still whole, and a panic is an error of the file: what
+/// tantivy does not expect is not in files that it wrote. It leaves its own locks poisoned and so fails again from then on.
+fn ask<T>(file: &BlockFile, question: impl FnOnce() -> tantivy::Result<T>) -> Result<T> {
+    let answer = catch_unwind(AssertUnwindSafe(question));
+    file.ensure_whole()?;
+    let answer = answer.map_err(|_panic| misread(file))?;
+    answer.map_err(|error| match from_tantivy(error, file.path()) {
+        // Nothing is read from a disk here: tantivy says so of bytes that end too soon.
+        Error::Io { .. } | Error::Internal { .. } => misread(file),
+        named => named,
+    })
+}
+
+fn misread(file: &BlockFile) -> Error {
+    file.corrupt("catalogue", 0, "what tantivy writes", "bytes that it cannot read")
 }
 
 impl fmt::Debug for Catalog {

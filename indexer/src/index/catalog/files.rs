@@ -71,6 +71,8 @@ pub(super) struct Section {
     range: Range<usize>,
     /// Whose memory it counts towards, for a scratch file.
     scratch: Option<Arc<Scratch>>,
+    /// Where the compressed blocks of a document store end in it; 0 for other files.
+    blocks_end: usize,
 }
 
 impl HasLen for Section {
@@ -93,8 +95,64 @@ impl FileHandle for Section {
         if let Some(scratch) = &self.scratch {
             scratch.note_read(range.len());
         }
+        let is_block = range.start < self.blocks_end;
         let range = self.range.start + range.start..self.range.start + range.end;
+        if is_block {
+            self.check_block(range.clone()).map_err(io::Error::other)?;
+        }
         self.file.shared_slice(range).map(OwnedBytes::new).map_err(io::Error::other)
+    }
+}
+
+/// Length of the footer of tantivy's document store: version (4 bytes), end of the blocks (8), kind of compression (1), zeros. After it
+/// comes what ends every file of tantivy: a text about its version, that text's length (4 bytes), a fixed number (4).
+const STORE_FOOTER_BYTES: usize = 28;
+
+/// Longest block of a document store when it is decompressed: one that is just not full, one more document of the longest attributes, and
+/// where each document starts.
+const STORE_BLOCK_BYTES_MAX: u32 = 64 << 10;
+
+/// Most layers of a document store's index: each has an eighth of the blocks of the one below.
+const STORE_LAYERS_MAX: u8 = 24;
+
+/// tantivy takes memory for any length that a document store names. Here those lengths are looked at before.
+impl Section {
+    /// Finds where the blocks of a document store end, and checks the length of its index.
+    fn with_blocks(mut self) -> Result<Self> {
+        let bad = |what, at, expected: String, found: String| Err(self.file.corrupt(what, at, expected, found));
+        let n_bytes = self.range.len();
+        let Some(version_at) = n_bytes.checked_sub(2 * size_of::<U32>()).map(|at| self.range.start + at) else {
+            return bad("document store", self.range.start, "a footer".to_owned(), format!("{n_bytes} bytes"));
+        };
+        let version_bytes = self.file.record::<U32>(version_at)?.get() as usize;
+        let footer = version_at.checked_sub(version_bytes.saturating_add(STORE_FOOTER_BYTES));
+        let Some(footer) = footer.filter(|footer| *footer >= self.range.start) else {
+            return bad("document store", version_at, format!("at most {n_bytes} bytes"), version_bytes.to_string());
+        };
+        let end: &U64 = self.file.record(footer + size_of::<u32>())?;
+        let blocks_end = usize::try_from(end.get()).unwrap_or(usize::MAX);
+        let index = self.range.start.saturating_add(blocks_end);
+        if index >= footer {
+            return bad("end of the document store's blocks", footer, format!("below {footer}"), index.to_string());
+        }
+        // A number below 128 is one byte, its highest bit set.
+        let n_layers = self.file.slice(index..index + 1)?[0];
+        if !(0x80..=0x80 + STORE_LAYERS_MAX).contains(&n_layers) {
+            let expected = format!("at most {STORE_LAYERS_MAX} layers");
+            return bad("document store's index", index, expected, n_layers.to_string());
+        }
+        self.blocks_end = blocks_end;
+        Ok(self)
+    }
+
+    /// Checks the length that a block, a range of the payload, will have when it is decompressed.
+    fn check_block(&self, range: Range<usize>) -> Result<()> {
+        let length: &U32 = self.file.record(range.start)?;
+        if length.get() > STORE_BLOCK_BYTES_MAX {
+            let (expected, found) = (format!("at most {STORE_BLOCK_BYTES_MAX} bytes"), length.get());
+            return Err(self.file.corrupt("block of the document store", range.start, expected, found));
+        }
+        Ok(())
     }
 }
 
@@ -137,7 +195,8 @@ impl SegmentFiles {
                 return Err(file.corrupt("catalogue entry", entries_offset, format!("`{name}` at {end}"), found));
             }
             end = range.end;
-            sections.push(Section { file: file.clone(), range, scratch: None });
+            let section = Section { file: file.clone(), range, scratch: None, blocks_end: 0 };
+            sections.push(if name == "store" { section.with_blocks()? } else { section });
         }
         match <[Section; NAMES.len()]>::try_from(sections) {
             Ok(sections) if end == entries_offset => Ok((Self::Packed(Arc::new(sections)), footer.n_docs.get())),
@@ -158,6 +217,7 @@ impl SegmentFiles {
             while start < section.range.end {
                 let end = section.range.end.min(start + COPY_BYTES);
                 writer.write(section.file.slice(start..end)?)?;
+                section.file.ensure_whole()?;
                 section.file.release();
                 start = end;
             }
@@ -181,7 +241,7 @@ impl SegmentFiles {
             Self::Scratch(scratch) => {
                 let file = hold(&scratch.files).get(name)?.clone()?;
                 let range = 0..file.payload_bytes();
-                Some(Section { file, range, scratch: Some(Arc::clone(scratch)) })
+                Some(Section { file, range, scratch: Some(Arc::clone(scratch)), blocks_end: 0 })
             }
         }
     }
@@ -294,7 +354,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         for name in std::mem::take(&mut *hold(&self.files)).into_keys() {
-            // What cannot be removed goes with the folder, which its owner removes.
+            // What cannot be removed is removed by the next writer.
             let _ = self.storage.remove_file(&self.path(&name));
         }
     }
