@@ -23,6 +23,7 @@ use crate::ids::Generation;
 use crate::recipe::Recipe;
 
 const PREFIX: &str = "MANIFEST-";
+const TOMBSTONES: &str = "tombstones-";
 const TEMPORARY: &str = "MANIFEST.tmp";
 const MAGIC: &str = "copytrace-manifest";
 
@@ -84,13 +85,19 @@ impl Manifest {
     /// # Errors
     /// [`Error::Corrupt`] for a damaged one, [`Error::Incompatible`] for a newer format.
     pub fn read_newest(storage: &dyn Storage) -> Result<Option<Self>> {
-        let newest =
-            storage.list(Path::new(""))?.into_iter().filter_map(|name| number_of(&name).map(|n| (n, name))).max();
+        let newest = Self::newest_file(storage)?;
         newest.map(|(number, name)| Self::read(storage, Path::new(&name), number)).transpose()
     }
 
-    fn read(storage: &dyn Storage, path: &Path, number: u32) -> Result<Self> {
-        let bytes = storage.open(path)?;
+    /// Finds the newest manifest's number and name; `None` where there is none.
+    pub(super) fn newest_file(storage: &dyn Storage) -> Result<Option<(u32, String)>> {
+        let names = storage.list(Path::new(""))?.into_iter();
+        Ok(names.filter_map(|name| number_of(&name).map(|number| (number, name))).max())
+    }
+
+    pub(super) fn read(storage: &dyn Storage, path: &Path, number: u32) -> Result<Self> {
+        // A copy: what the checksum was made of is what is parsed, whatever happens to the file meanwhile.
+        let bytes = storage.open(path)?.to_vec();
         let shown = storage.display_path(path);
         let damaged = |what, offset: usize, expected: &str, found: String| {
             Err(Error::corrupt(&shown, what, offset as u64, expected, found))
@@ -161,14 +168,38 @@ impl Manifest {
         storage.sync_dir(Path::new(""))
     }
 
-    /// Removes manifests older than this one. Failure leaves them: they are never read while a newer one is there.
+    /// Tells whether no later commit has been made.
+    ///
+    /// Commits are numbered without a gap and older manifests go in ascending order ([`remove_older`](Self::remove_older)), so that the
+    /// manifests that are there at any moment are consecutive: once there is a later one, the next one is there or this one is gone.
+    /// Cost: two looks at the folder (2 us), whatever is in it.
+    pub fn is_newest(&self, storage: &dyn Storage) -> Result<bool> {
+        let exists = |generation: u32| storage.exists(Path::new(&file_name(generation)));
+        // In this order: between the two looks a writer may commit and then remove this manifest, but not the other way round.
+        Ok(!exists(self.generation.saturating_add(1))? && exists(self.generation)?)
+    }
+
+    /// Removes manifests older than this one, the oldest first, up to the first that cannot be removed: [`is_newest`](Self::is_newest)
+    /// relies on that order. Failure leaves them: they are never read while a newer one is there.
     pub fn remove_older(&self, storage: &dyn Storage) -> Result<()> {
-        for name in storage.list(Path::new(""))? {
-            if number_of(&name).is_some_and(|number| number < self.generation) {
-                storage.remove_file(Path::new(&name))?;
-            }
-        }
-        Ok(())
+        let names = storage.list(Path::new(""))?;
+        let mut older: Vec<u32> = names.iter().filter_map(|name| number_of(name)).collect();
+        older.retain(|&generation| generation < self.generation);
+        older.sort_unstable();
+        older.into_iter().try_for_each(|generation| storage.remove_file(Path::new(&file_name(generation))))
+    }
+}
+
+impl TombstonesEntry {
+    /// Returns the commit that wrote the file: the last one that removed a document of the segment.
+    pub fn generation(&self) -> Generation {
+        // The name was checked when the manifest was read.
+        Generation(self.file.strip_prefix(TOMBSTONES).and_then(|number| number.parse().ok()).unwrap_or(0))
+    }
+
+    /// Names the file that a commit writes.
+    pub(super) fn file_name(generation: u32) -> String {
+        format!("{TOMBSTONES}{generation:06}")
     }
 }
 
@@ -182,7 +213,7 @@ pub(super) fn is_segment_name(name: &str) -> bool {
 
 /// Tells whether a name is that of a file of tombstones: `tombstones-`, six or more digits.
 pub(super) fn is_tombstones_name(name: &str) -> bool {
-    name.strip_prefix("tombstones-").is_some_and(is_generation)
+    name.strip_prefix(TOMBSTONES).is_some_and(is_generation)
 }
 
 fn is_generation(digits: &str) -> bool {

@@ -2,12 +2,16 @@
 //!
 //! New files are made under `copytrace-building/`, renamed to their final names, and become part of the index with the next manifest. A process that
 //! dies at any moment leaves the old index or the new one; what it left behind otherwise is removed by the next writer.
+//!
+//! A commit that fails ends its writer: whether the old generation or the new one is in force then is found out by opening another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::manifest::{Manifest, SegmentEntry, TombstonesEntry, is_segment_name, is_tombstones_name};
+use super::receipt::{RECEIPTS, Receipt, ReceiptWriter};
+use super::segment::Segment;
 use super::segment_writer::{FinishedSegment, Profile, SegmentWriter, segment_name};
 use super::snapshot::Index;
 use super::storage::Storage;
@@ -18,7 +22,8 @@ use crate::ids::{DocIdx, Generation, Key};
 use crate::recipe::Recipe;
 
 const BUILDING: &str = "copytrace-building";
-const LOCK: &str = "LOCK";
+/// Name of the lock file.
+pub(super) const LOCK: &str = "LOCK";
 
 /// Holds the writer's lock of an index and collects what the next commit changes.
 pub struct IndexWriter {
@@ -26,6 +31,8 @@ pub struct IndexWriter {
     fingerprinter: Fingerprinter,
     current: Option<Index>,
     removed: BTreeMap<usize, BTreeSet<DocIdx>>,
+    /// A commit began and did not come to its end: what is in force is not known here.
+    is_in_doubt: bool,
     _lock: Box<dyn Send>,
 }
 
@@ -47,7 +54,17 @@ impl IndexWriter {
             }
             Err(error) => return Err(error),
         };
-        let writer = Self { storage, fingerprinter, current, removed: BTreeMap::new(), _lock: lock };
+        if current.is_some() {
+            // Its writer may have died between the manifest's rename and the sync of the folder. What came before it may go only when it
+            // is sure to stay: else a power cut could leave neither.
+            storage.sync_dir(Path::new(""))?;
+            // And it may have removed the receipt of a commit that never came: one that comes back would tell of another commit.
+            if storage.exists(Path::new(RECEIPTS))? {
+                storage.sync_dir(Path::new(RECEIPTS))?;
+            }
+        }
+        let removed = BTreeMap::new();
+        let writer = Self { storage, fingerprinter, current, removed, is_in_doubt: false, _lock: lock };
         writer.remove_leftovers()?;
         Ok(writer)
     }
@@ -64,6 +81,7 @@ impl IndexWriter {
 
     /// Starts a new segment. Only one can be under construction.
     pub fn start_segment(&self, profile: Profile, memory_bytes: usize) -> Result<SegmentWriter> {
+        self.refuse_if_in_doubt()?;
         let dir = Path::new(BUILDING);
         self.storage.remove_dir_all(dir)?;
         SegmentWriter::create(Arc::clone(&self.storage), dir.to_path_buf(), profile, memory_bytes)
@@ -87,38 +105,118 @@ impl IndexWriter {
         self.removed.entry(segment_idx).or_default().insert(doc);
     }
 
+    /// Forgets what would change with the next commit and removes what was built for it: after an error on the way to a commit nothing
+    /// of it may slip into the next one, and a full disk gets its space back.
+    pub fn roll_back(&mut self) {
+        self.removed.clear();
+        // What cannot be removed now is removed by the next writer.
+        let _ = self.remove_leftovers();
+    }
+
+    /// Makes the error of a folder that holds no index yet.
+    pub(crate) fn no_index(&self) -> Error {
+        Error::NoIndex { path: self.storage.display_path(Path::new("")) }
+    }
+
+    /// Returns the number of the next commit.
+    pub fn next_generation(&self) -> Generation {
+        Generation(self.current.as_ref().map_or(0, |index| index.generation().0).saturating_add(1))
+    }
+
     /// Commits: the new segment, if one is given and not empty, without the documents dropped from it, and all removals since the last
     /// commit. Returns the new generation, or the old one where there is nothing to change.
     ///
-    /// Guarantee: after `Ok` everything is durable; after an error the old index is in force, or the new one.
+    /// Guarantee: after `Ok` the new generation is in force and durable, even where files that it made superfluous could not be removed.
+    /// After an error the old generation is in force or, where the very last step failed, the new one; this writer then refuses further work.
     pub fn commit(&mut self, finished: Option<FinishedSegment>) -> Result<Generation> {
+        self.refuse_if_in_doubt()?;
+        let has_segment = finished.is_some();
         let finished = finished.filter(|segment| segment.n_docs() > 0);
         let has_changes = finished.is_some() || !self.removed.is_empty();
-        let old = match &self.current {
-            Some(index) if !has_changes => return Ok(index.generation()),
-            Some(index) => index.manifest().clone(),
-            None => Manifest::new(*self.fingerprinter.recipe()),
+        let mut segments = match &self.current {
+            Some(index) if !has_changes => {
+                let generation = index.generation();
+                if has_segment {
+                    self.roll_back();
+                }
+                return Ok(generation);
+            }
+            Some(index) => index.manifest().segments.clone(),
+            None => Vec::new(),
         };
-        let generation = old.generation.saturating_add(1);
-        let mut manifest = Manifest { generation, ..old };
+        // The removals are taken: what fails from here on must not be followed by a commit without them.
+        self.is_in_doubt = true;
+        // A merge that failed before may have left one of this number.
+        Receipt::remove_after(&*self.storage, Generation(self.next_generation().0 - 1))?;
         for (segment_idx, docs) in std::mem::take(&mut self.removed) {
             let segment = self.current.as_ref().and_then(|index| index.segments().get(segment_idx));
-            if let (Some(segment), Some(entry)) = (segment, manifest.segments.get_mut(segment_idx)) {
-                self.bury(entry, segment.tombstones().clone(), docs, generation)?;
+            if let (Some(segment), Some(entry)) = (segment, segments.get_mut(segment_idx)) {
+                self.bury(entry, segment.tombstones().clone(), docs)?;
             }
         }
-        if let Some(FinishedSegment { dir, mut entry, dropped, .. }) = finished {
-            entry.name = segment_name(generation, &entry.files);
-            self.storage.rename(&dir, Path::new(&entry.name))?;
-            let none = Tombstones::none(entry.n_docs);
-            self.bury(&mut entry, none, dropped, generation)?;
-            manifest.segments.push(entry);
+        if let Some(finished) = finished {
+            segments.push(self.place(finished)?);
         }
+        self.commit_segments(segments)
+    }
+
+    /// Gives a finished segment its final name, so that the next one can be started. It becomes part of the index when
+    /// [`commit_segments`](Self::commit_segments) names it.
+    pub(crate) fn place(&self, finished: FinishedSegment) -> Result<SegmentEntry> {
+        let FinishedSegment { dir, mut entry, dropped, .. } = finished;
+        entry.name = segment_name(self.next_generation().0, &entry.files);
+        self.storage.rename(&dir, Path::new(&entry.name))?;
+        let none = Tombstones::none(entry.n_docs);
+        self.bury(&mut entry, none, dropped.removed())?;
+        Ok(entry)
+    }
+
+    /// Copies a segment of another index, of which nothing is removed; every block is verified. As [`place`](Self::place) otherwise.
+    pub(crate) fn adopt(&self, segment: &Segment) -> Result<SegmentEntry> {
+        let (storage, dir) = (&*self.storage, Path::new(BUILDING));
+        storage.remove_dir_all(dir)?;
+        storage.create_dir(dir)?;
+        for (component, file) in segment.files() {
+            let copied = file.copy(storage, &dir.join(component.name()), component)?;
+            let expected = segment.entry().files.get(component.name());
+            if expected != Some(&copied) {
+                return Err(file.corrupt("seal of the copy", 0, format!("{expected:?}"), format!("{copied:?}")));
+            }
+        }
+        storage.sync_dir(dir)?;
+        let entry = SegmentEntry { tombstones: None, ..segment.entry().clone() };
+        let dropped = Tombstones::none(entry.n_docs);
+        self.place(FinishedSegment { dir: dir.to_path_buf(), entry, n_duplicates: 0, duplicate: None, dropped })
+    }
+
+    /// Starts the receipt of the next commit.
+    pub(crate) fn start_receipt(&self, n_documents: u64) -> Result<ReceiptWriter<'_>> {
+        ReceiptWriter::create(&*self.storage, self.next_generation(), n_documents)
+    }
+
+    /// Makes these segments the index, all of them durable: old ones, and new ones that have been placed.
+    pub(crate) fn commit_segments(&mut self, segments: Vec<SegmentEntry>) -> Result<Generation> {
+        self.is_in_doubt = true;
+        let generation = self.next_generation();
+        let manifest = Manifest { generation: generation.0, recipe: *self.fingerprinter.recipe(), segments };
         self.storage.sync_dir(Path::new(""))?;
-        manifest.commit(&*self.storage)?;
-        self.current = Some(Index::from_manifest(&*self.storage, manifest, self.fingerprinter.clone())?);
-        self.remove_leftovers()?;
-        Ok(Generation(generation))
+        // Opened before the commit: what cannot be opened does not come into force, and nothing can fail once it has.
+        let known = self.current.as_ref().map_or(&[][..], Index::segments);
+        let index = Index::from_manifest(&*self.storage, manifest, self.fingerprinter.clone(), known)?;
+        index.manifest().commit(&*self.storage)?;
+        self.current = Some(index);
+        self.is_in_doubt = false;
+        // The commit has happened. What stays behind harms nothing; the next writer tries again.
+        let _ = self.remove_leftovers();
+        Ok(generation)
+    }
+
+    fn refuse_if_in_doubt(&self) -> Result<()> {
+        if self.is_in_doubt {
+            let problem = "an earlier commit failed: open the index anew".to_owned();
+            return Err(Error::Internal { component: "index writer", problem });
+        }
+        Ok(())
     }
 
     /// Writes the tombstones of a segment, where there are any new ones.
@@ -126,25 +224,27 @@ impl IndexWriter {
         &self,
         entry: &mut SegmentEntry,
         mut tombstones: Tombstones,
-        docs: BTreeSet<DocIdx>,
-        generation: u32,
+        docs: impl IntoIterator<Item = DocIdx>,
     ) -> Result<()> {
         let n_new = docs.into_iter().filter(|&doc| tombstones.remove(doc)).count();
         if n_new == 0 {
             return Ok(());
         }
         let dir = Path::new(&entry.name);
-        let file = format!("tombstones-{generation:06}");
+        let file = TombstonesEntry::file_name(self.next_generation().0);
         let seal = tombstones.write(&*self.storage, &dir.join(&file))?;
         self.storage.sync_dir(dir)?;
         entry.tombstones = Some(TombstonesEntry { file, n_removed: tombstones.n_removed(), seal });
         Ok(())
     }
 
-    /// Removes what no manifest names: an unfinished build, segments and tombstones of commits that never came or are no more.
-    fn remove_leftovers(&self) -> Result<()> {
+    /// Removes what no manifest names: an unfinished build, segments, tombstones and receipts of commits that never came, segments and
+    /// tombstones of commits that are no more, temporary files whose removal failed.
+    pub(crate) fn remove_leftovers(&self) -> Result<()> {
         let storage = &*self.storage;
         storage.remove_dir_all(Path::new(BUILDING))?;
+        // Where it is not known which segments are in force, none may go.
+        self.refuse_if_in_doubt()?;
         let segments = self.current.as_ref().map_or(&[][..], |index| &index.manifest().segments);
         for name in storage.list(Path::new(""))? {
             if is_segment_name(&name) && !segments.iter().any(|entry| entry.name == name) {
@@ -155,16 +255,24 @@ impl IndexWriter {
             let dir = Path::new(&entry.name);
             let current = entry.tombstones.as_ref().map(|tombstones| &tombstones.file);
             for name in storage.list(dir)? {
-                if is_tombstones_name(&name) && Some(&name) != current {
+                if is_scratch_name(&name) || is_tombstones_name(&name) && Some(&name) != current {
                     storage.remove_file(&dir.join(name))?;
                 }
             }
         }
         match &self.current {
-            Some(index) => index.manifest().remove_older(storage),
+            Some(index) => {
+                Receipt::remove_after(storage, index.generation())?;
+                index.manifest().remove_older(storage)
+            }
             None => Ok(()),
         }
     }
+}
+
+/// Tells whether a name is that of a temporary file of a build ([`super::catalog`], [`super::spill`]).
+fn is_scratch_name(name: &str) -> bool {
+    name.starts_with("catalog-") || Path::new(name).extension().is_some_and(|ending| ending == "spill")
 }
 
 /// Refuses a folder without a manifest that holds anything but what a first commit leaves behind when it dies: what is in it belongs to
