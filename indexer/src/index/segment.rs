@@ -8,15 +8,16 @@ use super::catalog::Catalog;
 use super::documents::{DocumentRecord, Documents};
 use super::key_table::KeyTable;
 use super::manifest::SegmentEntry;
+use super::mmap::ReadOrder;
 use super::storage::Storage;
 use super::text::Text;
 use super::tombstones::Tombstones;
-use crate::corpus::Attributes;
+use crate::corpus::{Attributes, Document};
 use crate::error::{Error, Result};
 use crate::ids::{DocIdx, Key};
 
-/// A segment; its parts are mapped, not loaded.
-#[derive(Debug)]
+/// A segment; its parts are mapped, not loaded. Cheap to clone, but for the tombstones: one bit a document.
+#[derive(Debug, Clone)]
 pub struct Segment {
     entry: SegmentEntry,
     documents: Documents,
@@ -48,15 +49,8 @@ impl Segment {
         };
         let documents = Documents::open(need(Component::Documents)?, entry.n_docs)?;
         let text = Text::open(need(Component::Text)?, documents.text_bytes())?;
-        let tombstones = match &entry.tombstones {
-            Some(tombstones) => {
-                let path = dir.join(&tombstones.file);
-                let file = BlockFile::open(storage, &path, Component::Tombstones, tombstones.seal)?;
-                Tombstones::read(&file, entry.n_docs, tombstones.n_removed)?
-            }
-            None => Tombstones::none(entry.n_docs),
-        };
-        Ok(Self {
+        let tombstones = read_tombstones(storage, &entry)?;
+        let segment = Self {
             documents,
             text,
             anchors: open(Component::Anchors)?.map(KeyTable::open).transpose()?,
@@ -66,7 +60,40 @@ impl Segment {
             catalog: Catalog::open(need(Component::Catalog)?, entry.n_docs)?,
             tombstones,
             entry,
-        })
+        };
+        // Opening read directories and tables front to back; queries read a page here and there.
+        segment.expect(ReadOrder::Random);
+        Ok(segment)
+    }
+
+    /// Tells the operating system in which order the files will be read; a hint. Queries read at random, which is what a segment expects when
+    /// opened; who is going to read all of it says so before, and takes it back afterwards.
+    pub fn expect(&self, order: ReadOrder) {
+        let files = [self.documents.file(), self.text.file(), self.bands.file(), self.exact.file(), self.ids.file()];
+        let anchors = self.anchors.iter().map(KeyTable::file);
+        for file in files.into_iter().chain([self.catalog.file()]).chain(anchors) {
+            file.expect(order);
+        }
+    }
+
+    /// Opens a segment that differs from this one at most in its tombstones, and shares everything else with it; `None` where `entry`
+    /// is of another segment.
+    pub(super) fn with_tombstones_of(&self, storage: &dyn Storage, entry: &SegmentEntry) -> Result<Option<Self>> {
+        if *entry == self.entry {
+            return Ok(Some(self.clone()));
+        }
+        if (SegmentEntry { tombstones: self.entry.tombstones.clone(), ..entry.clone() }) != self.entry {
+            return Ok(None);
+        }
+        let tombstones = read_tombstones(storage, entry)?;
+        Ok(Some(Self { tombstones, entry: entry.clone(), ..self.clone() }))
+    }
+
+    /// Removes documents from this view of the segment; nothing is written.
+    pub(super) fn hide(&mut self, docs: impl IntoIterator<Item = DocIdx>) {
+        for doc in docs {
+            self.tombstones.remove(doc);
+        }
     }
 
     /// Returns what the manifest says about the segment.
@@ -148,20 +175,51 @@ impl Segment {
 
     /// Finds a document that is not removed by its id; `key` is the id's hash.
     pub fn find(&self, id: &str, key: Key) -> Result<Option<DocIdx>> {
+        Ok(self.find_all(id, key)?.first().copied())
+    }
+
+    /// Finds all documents of an id that are not removed, in order: one at most, unless something other than this library wrote the index.
+    pub fn find_all(&self, id: &str, key: Key) -> Result<Vec<DocIdx>> {
         let mut candidates = Vec::new();
         self.ids.lookup(key, &mut candidates)?;
+        let mut docs = Vec::new();
         for value in candidates {
             let doc = DocIdx(u32::try_from(value).unwrap_or(u32::MAX));
             if !self.is_removed(doc) && self.catalog.document(doc)?.0 == id {
-                return Ok(Some(doc));
+                docs.push(doc);
             }
         }
-        Ok(None)
+        Ok(docs)
+    }
+
+    /// Reads a document back as it was indexed.
+    pub fn document(&self, doc: DocIdx) -> Result<Document> {
+        let (id, attributes) = self.attributes(doc)?;
+        let mut bytes = Vec::new();
+        self.read_text(self.record(doc)?.text, &mut bytes)?;
+        let text = self.as_text(&bytes)?.to_owned();
+        Ok(Document { id, text, attributes })
+    }
+
+    /// Returns the files of the segment, tombstones left out, in the order of their components.
+    pub fn files(&self) -> Vec<(Component, &BlockFile)> {
+        let mut files = vec![
+            (Component::Documents, self.documents.file()),
+            (Component::Text, self.text.file()),
+            (Component::Bands, self.bands.file()),
+            (Component::Exact, self.exact.file()),
+            (Component::Ids, self.ids.file()),
+            (Component::Catalog, self.catalog.file()),
+        ];
+        files.extend(self.anchors.as_ref().map(|anchors| (Component::Anchors, anchors.file())));
+        files.sort_by_key(|(component, _)| *component);
+        files
     }
 
     /// Checks every byte of every file. Returns the name of each file with its size in bytes, or what is wrong with it.
     pub fn verify(&self) -> Vec<(&'static str, Result<u64>)> {
         let bytes = |component: Component| self.entry.files.get(component.name()).map_or(0, |seal| seal.file_bytes);
+        self.expect(ReadOrder::Sequential);
         let mut results = vec![
             (Component::Documents, self.documents.file().verify()),
             (Component::Text, self.text.verify()),
@@ -173,7 +231,15 @@ impl Segment {
         if let Some(anchors) = &self.anchors {
             results.push((Component::Anchors, anchors.verify()));
         }
+        self.expect(ReadOrder::Random);
         results.sort_by_key(|(component, _)| *component);
         results.into_iter().map(|(component, result)| (component.name(), result.map(|()| bytes(component)))).collect()
     }
+}
+
+fn read_tombstones(storage: &dyn Storage, entry: &SegmentEntry) -> Result<Tombstones> {
+    let Some(tombstones) = &entry.tombstones else { return Ok(Tombstones::none(entry.n_docs)) };
+    let path = Path::new(&entry.name).join(&tombstones.file);
+    let file = BlockFile::open(storage, &path, Component::Tombstones, tombstones.seal)?;
+    Tombstones::read(&file, entry.n_docs, tombstones.n_removed)
 }

@@ -21,12 +21,13 @@ use crate::ids::DocIdx;
 pub struct Tombstones {
     words: Vec<U64>,
     n_docs: u32,
+    n_removed: u32,
 }
 
 impl Tombstones {
     /// Nothing is removed from a segment of `n_docs` documents.
     pub fn none(n_docs: u32) -> Self {
-        Self { words: vec![U64::ZERO; n_docs.div_ceil(64) as usize], n_docs }
+        Self { words: vec![U64::ZERO; n_docs.div_ceil(64) as usize], n_docs, n_removed: 0 }
     }
 
     /// Reads a file.
@@ -34,17 +35,19 @@ impl Tombstones {
     /// # Errors
     /// [`Error::Corrupt`](crate::Error::Corrupt) where it is for another number of documents, or its count is not `n_removed`.
     pub fn read(file: &BlockFile, n_docs: u32, n_removed: u32) -> Result<Self> {
-        let mut tombstones = Self::none(n_docs);
-        let expected_bytes = tombstones.words.len() * size_of::<U64>();
+        let expected_bytes = n_docs.div_ceil(64) as usize * size_of::<U64>();
         if file.payload_bytes() != expected_bytes {
             return Err(file.corrupt("tombstones length in bytes", 0, expected_bytes, file.payload_bytes()));
         }
+        let mut tombstones = Self::none(n_docs);
         let n_numbers = tombstones.words.len();
         tombstones.words.copy_from_slice(file.records(0, n_numbers)?);
+        file.ensure_whole()?;
+        tombstones.n_removed = tombstones.words.iter().map(|word| word.get().count_ones()).sum();
         let beyond = n_docs % 64;
         let has_strays = beyond != 0 && tombstones.words.last().is_some_and(|word| word.get() >> beyond != 0);
-        if has_strays || tombstones.n_removed() != n_removed {
-            return Err(file.corrupt("number of tombstones", 0, n_removed, tombstones.n_removed()));
+        if has_strays || tombstones.n_removed != n_removed {
+            return Err(file.corrupt("number of tombstones", 0, n_removed, tombstones.n_removed));
         }
         Ok(tombstones)
     }
@@ -67,12 +70,18 @@ impl Tombstones {
             return false;
         }
         self.words[doc.as_usize() / 64] |= 1 << (doc.0 % 64);
+        self.n_removed += 1;
         true
+    }
+
+    /// Returns the removed documents, in order.
+    pub fn removed(&self) -> impl Iterator<Item = DocIdx> {
+        (0..self.n_docs).map(DocIdx).filter(|&doc| self.is_removed(doc))
     }
 
     /// Returns how many documents are removed.
     pub fn n_removed(&self) -> u32 {
-        self.words.iter().map(|word| word.get().count_ones()).sum()
+        self.n_removed
     }
 }
 
