@@ -10,9 +10,12 @@ pub mod ids;
 pub mod index;
 pub mod language;
 pub mod limits;
+pub mod memory;
+pub mod merge;
 pub mod normalise;
 pub mod pipeline;
 pub mod recipe;
+pub mod removal;
 pub mod simd;
 pub mod span;
 

@@ -4,6 +4,12 @@
 /// web-scale corpora have none that are prose, and one document's words (16 bytes each) must fit beside the build's buffers.
 pub const DOCUMENT_BYTES_MAX: u32 = 32 << 20;
 
+/// Memory of a build unless told otherwise, in bytes (2 GiB): the postings of 25 GB of text without a temporary file.
+pub const BUILD_MEMORY_BYTES: usize = 2 << 30;
+
+/// Least memory of a build, in bytes (64 MiB): below it sorted runs get so small that merging them costs more than sorting.
+pub const BUILD_MEMORY_BYTES_MIN: usize = 64 << 20;
+
 /// Longest line of a JSON lines file, in bytes: a document of [`DOCUMENT_BYTES_MAX`] with every byte escaped as `\u00XX`,
 /// and its metadata.
 pub const LINE_BYTES_MAX: usize = 6 * (DOCUMENT_BYTES_MAX as usize) + (1 << 20);

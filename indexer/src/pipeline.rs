@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
 
 use rayon::prelude::*;
 
@@ -17,14 +17,13 @@ use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprinter;
 use crate::ids::Generation;
 use crate::index::prepared::{Prepared, Scratch};
-use crate::index::segment_writer::{Keep, Profile, SegmentWriter};
+use crate::index::segment_writer::{FinishedSegment, Keep, Profile, SegmentWriter};
 use crate::index::writer::IndexWriter;
-use crate::limits::{SEGMENT_DOCS_MAX, SEGMENT_TEXT_BYTES_MAX};
+use crate::limits::{BUILD_MEMORY_BYTES, SEGMENT_DOCS_MAX, SEGMENT_TEXT_BYTES_MAX};
+use crate::memory::MemoryPlan;
 
-/// Text gathered into one batch, in bytes: enough to keep all cores busy, small beside the least budget (64 MiB).
-const BATCH_TEXT_BYTES: usize = 4 << 20;
-/// Rows gathered into one batch: bounds the cost of tiny rows.
-const BATCH_ROWS: usize = 16_384;
+/// What a row takes besides its text, in bytes of text: attributes, and fingerprints that even the shortest document has.
+pub(crate) const ROW_BYTES: usize = 512;
 /// Examples kept for every reason for which rows are left out.
 const EXAMPLES_MAX: usize = 5;
 
@@ -61,7 +60,7 @@ impl Default for BuildOptions {
             profile: Profile::Full,
             on_duplicate: OnDuplicate::Replace,
             is_strict: false,
-            memory_bytes: 2 << 30,
+            memory_bytes: BUILD_MEMORY_BYTES,
             threads: 0,
         }
     }
@@ -120,38 +119,80 @@ pub fn build(
     options: BuildOptions,
     progress: &BuildProgress,
 ) -> Result<BuildReport> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(options.threads)
-        .build()
-        .map_err(|error| Error::Internal { component: "thread pool", problem: error.to_string() })?;
+    let pool = make_pool(options.threads)?;
+    let plan = MemoryPlan::new(options.memory_bytes);
     let (sender, receiver) = sync_channel(1);
+    let (done_sender, done) = channel();
+    let target = &mut *writer;
     // The receiver moves in and is gone when the build ends, well or not: the reader then stops waiting for it.
-    std::thread::scope(move |scope| {
-        scope.spawn(move || gather(rows, &sender));
-        Build::new(writer, options, progress)?.run(receiver, &pool)
-    })
+    let built = std::thread::scope(move |scope| {
+        scope.spawn(move || gather(rows, plan, &sender, &done));
+        Build::new(target, options, progress)?.run(receiver, &done_sender, &pool)
+    });
+    if built.is_err() {
+        writer.roll_back();
+    }
+    built
 }
 
-type Batch = Vec<Result<Row>>;
+/// Makes the threads of a build; 0 for one a core.
+pub(crate) fn make_pool(threads: usize) -> Result<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|error| Error::Internal { component: "thread pool", problem: error.to_string() })
+}
 
-/// Cuts the rows into batches until nobody listens any more.
-fn gather(rows: impl Iterator<Item = Result<Row>>, sender: &SyncSender<Batch>) {
-    let mut batch = Batch::new();
-    let mut text_bytes = 0;
+/// Rows, and how much text they count for, in bytes.
+#[derive(Default)]
+struct Batch {
+    rows: Vec<Result<Row>>,
+    text_bytes: usize,
+}
+
+/// Cuts the rows into batches until nobody listens any more. `done` tells how much text has been written: what is on the way is bounded.
+fn gather(
+    rows: impl Iterator<Item = Result<Row>>,
+    plan: MemoryPlan,
+    sender: &SyncSender<Batch>,
+    done: &Receiver<usize>,
+) {
+    let mut batch = Batch::default();
+    let mut in_flight_bytes = 0;
     for row in rows {
-        if let Ok(Row::Document(document)) = &row {
-            text_bytes += document.text.len();
+        let row = row.and_then(|row| refuse_too_long(row, plan));
+        let text_bytes = match &row {
+            Ok(Row::Document(document)) => document.text.len() + ROW_BYTES,
+            _ => ROW_BYTES,
+        };
+        let is_full = batch.text_bytes + text_bytes > plan.batch_bytes() && !batch.rows.is_empty();
+        if is_full && sender.send(std::mem::take(&mut batch)).is_err() {
+            return;
         }
-        batch.push(row);
-        if text_bytes >= BATCH_TEXT_BYTES || batch.len() >= BATCH_ROWS {
-            text_bytes = 0;
-            if sender.send(std::mem::take(&mut batch)).is_err() {
-                return;
+        // What was not sent cannot be written: a batch is under way here, or it is this row alone that is longer than all that may be.
+        while is_full && in_flight_bytes > 0 && in_flight_bytes + text_bytes > plan.in_flight_bytes() {
+            match done.recv() {
+                Ok(written_bytes) => in_flight_bytes -= written_bytes,
+                Err(_) => return,
             }
         }
+        in_flight_bytes += text_bytes;
+        batch.text_bytes += text_bytes;
+        batch.rows.push(row);
     }
     // Nobody listens after an error; there is nothing left to do here either way.
     let _ = sender.send(batch);
+}
+
+/// A document that is too long for the memory ends the build: left out, it would make the index depend on the memory.
+fn refuse_too_long(row: Row, plan: MemoryPlan) -> Result<Row> {
+    match row {
+        Row::Document(document) if document.text.len() > plan.document_bytes_max() => {
+            let what = format!("document `{}`", document.id);
+            Err(plan.refuse(&what, document.text.len(), plan.document_bytes_max()))
+        }
+        row => Ok(row),
+    }
 }
 
 struct Build<'a> {
@@ -161,6 +202,7 @@ struct Build<'a> {
     progress: &'a BuildProgress,
     /// `None` only while a full one is being committed.
     segment: Option<SegmentWriter>,
+    segment_docs: u32,
     segment_text_bytes: u64,
     report: BuildReport,
 }
@@ -170,26 +212,30 @@ impl<'a> Build<'a> {
         let segment = Some(writer.start_segment(options.profile, options.memory_bytes)?);
         let fingerprinter = writer.fingerprinter().clone();
         let report = BuildReport::default();
-        Ok(Self { writer, fingerprinter, options, progress, segment, segment_text_bytes: 0, report })
+        Ok(Self { writer, fingerprinter, options, progress, segment, segment_docs: 0, segment_text_bytes: 0, report })
     }
 
-    fn run(mut self, receiver: Receiver<Batch>, pool: &rayon::ThreadPool) -> Result<BuildReport> {
+    fn run(mut self, receiver: Receiver<Batch>, done: &Sender<usize>, pool: &rayon::ThreadPool) -> Result<BuildReport> {
         let fingerprinter = self.fingerprinter.clone();
-        let mut prepared = Vec::new();
+        let (mut ready, mut ready_bytes) = (Vec::new(), 0);
         loop {
-            let batch = receiver.recv().ok();
-            let documents = batch.map(|batch| self.sort_out(batch)).transpose()?;
-            let is_last = documents.is_none();
-            let ready = std::mem::take(&mut prepared);
+            // Where the reader waits for what is ready to be written, there is nothing to be prepared beside it.
+            let batch = if ready_bytes == 0 {
+                receiver.recv().map_err(|_| TryRecvError::Disconnected)
+            } else {
+                receiver.try_recv()
+            };
+            let is_last = matches!(batch, Err(TryRecvError::Disconnected));
+            let Batch { rows, text_bytes } = batch.unwrap_or_default();
+            let documents = self.sort_out(rows)?;
             let (next, written) = pool.install(|| {
-                rayon::join(
-                    || prepare(documents.unwrap_or_default(), &fingerprinter),
-                    || ready.into_iter().try_for_each(|document| self.write(&document)),
-                )
+                rayon::join(|| prepare(documents, &fingerprinter), || self.write(std::mem::take(&mut ready)))
             });
             written?;
-            prepared = next;
-            if is_last {
+            // The reader ends before this does; then it needs to know no more.
+            let _ = done.send(ready_bytes);
+            (ready, ready_bytes) = (next, text_bytes);
+            if is_last && ready_bytes == 0 {
                 break;
             }
         }
@@ -217,9 +263,9 @@ impl<'a> Build<'a> {
     }
 
     /// Separates the documents of a batch from what is only counted.
-    fn sort_out(&mut self, batch: Batch) -> Result<Vec<Document>> {
-        let mut documents = Vec::with_capacity(batch.len());
-        for row in batch {
+    fn sort_out(&mut self, rows: Vec<Result<Row>>) -> Result<Vec<Document>> {
+        let mut documents = Vec::with_capacity(rows.len());
+        for row in rows {
             match row {
                 Ok(Row::Document(document)) => documents.push(*document),
                 Ok(Row::Skipped(skipped)) if self.options.is_strict => {
@@ -240,46 +286,63 @@ impl<'a> Build<'a> {
         Ok(documents)
     }
 
-    fn write(&mut self, prepared: &Prepared) -> Result<()> {
+    fn write(&mut self, prepared: Vec<Prepared>) -> Result<()> {
+        let mut accepted = Vec::with_capacity(prepared.len());
+        for document in prepared {
+            let text_bytes = document.document.text.len() as u64;
+            self.progress.documents.fetch_add(1, Ordering::Relaxed);
+            self.progress.text_bytes.fetch_add(text_bytes, Ordering::Relaxed);
+            let is_full =
+                self.segment_docs >= SEGMENT_DOCS_MAX || self.segment_text_bytes + text_bytes > SEGMENT_TEXT_BYTES_MAX;
+            if is_full {
+                // A full segment is committed on its own, so that a corpus of any size is indexed in bounded space; before the look-up, so
+                // that a row of the same id in it is found.
+                self.add(&std::mem::take(&mut accepted))?;
+                self.commit_segment()?;
+            }
+            if self.accept(&document)? {
+                self.segment_docs += 1;
+                self.segment_text_bytes += text_bytes;
+                self.report.words += u64::from(document.n_words);
+                self.report.text_bytes += text_bytes;
+                accepted.push(document);
+            }
+        }
+        self.add(&accepted)
+    }
+
+    /// Decides whether a document becomes part of the segment, by what the index has under its id.
+    fn accept(&mut self, prepared: &Prepared) -> Result<bool> {
         let id = &prepared.document.id;
-        let text_bytes = prepared.document.text.len() as u64;
-        self.progress.documents.fetch_add(1, Ordering::Relaxed);
-        self.progress.text_bytes.fetch_add(text_bytes, Ordering::Relaxed);
-        let is_full = self.segment.as_ref().is_some_and(|segment| segment.n_docs() >= SEGMENT_DOCS_MAX)
-            || self.segment_text_bytes + text_bytes > SEGMENT_TEXT_BYTES_MAX;
-        if is_full {
-            // A full segment is committed on its own, so that a corpus of any size is indexed in bounded space; before the look-up, so that
-            // a row of the same id in it is found.
-            self.commit_segment()?;
-        }
-        if let Some((segment_idx, doc)) = self.writer.find(id, prepared.id)? {
-            let segment = self.writer.current().and_then(|index| index.segments().get(segment_idx));
-            let old = segment.map(|segment| segment.record(doc)).transpose()?;
-            if old.is_some_and(|old| old.row_hash == prepared.row_hash) {
-                self.report.unchanged += 1;
-                return Ok(());
-            }
-            match self.options.on_duplicate {
-                OnDuplicate::Replace => self.writer.remove(segment_idx, doc),
-                OnDuplicate::Skip => {
-                    self.report.kept_old += 1;
-                    return Ok(());
-                }
-                OnDuplicate::Error => return Err(Error::DuplicateId { id: id.clone() }),
-            }
-            self.report.replaced += 1;
-        } else {
+        let Some((segment_idx, doc)) = self.writer.find(id, prepared.id)? else {
             self.report.added += 1;
+            return Ok(true);
+        };
+        let segment = self.writer.current().and_then(|index| index.segments().get(segment_idx));
+        let old = segment.map(|segment| segment.record(doc)).transpose()?;
+        if old.is_some_and(|old| old.row_hash == prepared.row_hash) {
+            self.report.unchanged += 1;
+            return Ok(false);
         }
+        match self.options.on_duplicate {
+            OnDuplicate::Replace => self.writer.remove(segment_idx, doc),
+            OnDuplicate::Skip => {
+                self.report.kept_old += 1;
+                return Ok(false);
+            }
+            OnDuplicate::Error => return Err(Error::DuplicateId { id: id.clone() }),
+        }
+        self.report.replaced += 1;
+        Ok(true)
+    }
+
+    fn add(&mut self, documents: &[Prepared]) -> Result<()> {
         let segment = match &mut self.segment {
             Some(segment) => segment,
+            None if documents.is_empty() => return Ok(()),
             none => none.insert(self.writer.start_segment(self.options.profile, self.options.memory_bytes)?),
         };
-        segment.add(prepared)?;
-        self.segment_text_bytes += text_bytes;
-        self.report.words += u64::from(prepared.n_words);
-        self.report.text_bytes += text_bytes;
-        Ok(())
+        segment.add_all(documents)
     }
 
     fn commit_segment(&mut self) -> Result<()> {
@@ -288,14 +351,14 @@ impl<'a> Build<'a> {
             OnDuplicate::Skip => Keep::First,
         };
         let finished = self.segment.take().map(|segment| segment.finish(keep)).transpose()?;
-        self.segment_text_bytes = 0;
-        for duplicate in finished.iter().flat_map(|finished| &finished.duplicates) {
+        (self.segment_docs, self.segment_text_bytes) = (0, 0);
+        if let Some(FinishedSegment { n_duplicates, duplicate: Some(duplicate), .. }) = &finished {
             match self.options.on_duplicate {
-                OnDuplicate::Replace => self.report.replaced += 1,
-                OnDuplicate::Skip => self.report.kept_old += 1,
+                OnDuplicate::Replace => self.report.replaced += n_duplicates,
+                OnDuplicate::Skip => self.report.kept_old += n_duplicates,
                 OnDuplicate::Error => return Err(Error::DuplicateId { id: duplicate.id.clone() }),
             }
-            self.report.added = self.report.added.saturating_sub(1);
+            self.report.added = self.report.added.saturating_sub(*n_duplicates);
         }
         let Generation(generation) = self.writer.commit(finished)?;
         self.report.generation = generation;
@@ -303,7 +366,8 @@ impl<'a> Build<'a> {
     }
 }
 
-fn prepare(documents: Vec<Document>, fingerprinter: &Fingerprinter) -> Vec<Prepared> {
+/// Makes the fingerprints of documents, on all threads of the caller's pool.
+pub(crate) fn prepare(documents: Vec<Document>, fingerprinter: &Fingerprinter) -> Vec<Prepared> {
     documents
         .into_par_iter()
         .map_init(Scratch::default, |scratch, document| Prepared::new(document, fingerprinter, scratch))

@@ -1,7 +1,7 @@
 //! JSON lines: plain, gzip or zstd, one document per line, read as a stream.
 //!
-//! Memory: the line that is being read, at most [`LINE_BYTES_MAX`], and the decompressor's window. A longer line is
-//! skipped without being kept. Blank lines are no rows; they do count in the numbers of the rows after them, which are
+//! Memory: the line that is being read and the decompressor's window, each within its share of the build's memory. A line
+//! longer than [`LINE_BYTES_MAX`] is skipped without being kept. Blank lines are no rows; they do count in the numbers of the rows after them, which are
 //! line numbers as an editor shows them.
 
 use std::io::{self, BufRead, BufReader, Read};
@@ -16,6 +16,7 @@ use super::progress::{CountedFile, FileProgress};
 use super::{Row, SkipReason, Skipped};
 use crate::error::{Error, Result};
 use crate::limits::LINE_BYTES_MAX;
+use crate::memory::MemoryPlan;
 
 /// Rows at the start of a file that tell which columns it has.
 const SAMPLE_ROWS: usize = 100;
@@ -26,9 +27,8 @@ const SAMPLE_BYTES_MAX: usize = 64 << 20;
 /// Bytes read from a file, or taken from its decompressor, at once. Above 256 KiB plain files gain nothing.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// Largest window of a zstd frame, as a power of two: 128 MiB, what the zstd tool itself accepts without `--long`. A
-/// frame that asks for more is refused before the memory is taken.
-const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// Longest line whose buffer is used again, in bytes.
+const LINE_BYTES_KEPT: usize = 1 << 20;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -50,11 +50,11 @@ struct Seen {
 ///
 /// # Errors
 /// [`Error::MissingColumn`] where a column that is needed is in none of the rows.
-pub(super) fn resolve(file: &InputFile, compression: Compression, plan: &Plan) -> Result<Plan> {
+pub(super) fn resolve(file: &InputFile, compression: Compression, plan: &Plan, memory: MemoryPlan) -> Result<Plan> {
     let extractor = Extractor::new(plan.names());
     let mut columns = vec![Seen::default(); plan.names().len()];
     let mut n_objects = 0;
-    sample(file, compression, |line| {
+    sample(file, compression, memory, |line| {
         if let Ok(cells) = extractor.extract(line) {
             n_objects += 1;
             for (seen, cell) in columns.iter_mut().zip(cells) {
@@ -77,7 +77,7 @@ pub(super) fn resolve(file: &InputFile, compression: Compression, plan: &Plan) -
     let list_available = || {
         let mut names = Vec::new();
         // The file could be read a moment ago; if it cannot now, the message does without the names.
-        let _: Result<()> = sample(file, compression, |line| {
+        let _: Result<()> = sample(file, compression, memory, |line| {
             if names.len() < LISTED_NAMES_MAX {
                 collect_names(line, &mut names);
             }
@@ -89,8 +89,8 @@ pub(super) fn resolve(file: &InputFile, compression: Compression, plan: &Plan) -
 
 /// Shows the first rows of a file to `look`. Damage is no error here: the reading that follows meets it again and
 /// reports it.
-fn sample(file: &InputFile, compression: Compression, mut look: impl FnMut(&str)) -> Result<()> {
-    let mut lines = Lines::open(file, compression, None)?;
+fn sample(file: &InputFile, compression: Compression, memory: MemoryPlan, mut look: impl FnMut(&str)) -> Result<()> {
+    let mut lines = Lines::open(file, compression, memory, None)?;
     let (mut n_rows, mut n_bytes) = (0, 0);
     while n_rows < SAMPLE_ROWS && n_bytes < SAMPLE_BYTES_MAX {
         match lines.next_line() {
@@ -119,8 +119,14 @@ pub(super) struct JsonLines {
 
 impl JsonLines {
     /// Opens a file; `plan` is what [`resolve`] returned for it.
-    pub(super) fn open(file: &InputFile, compression: Compression, plan: Plan, progress: FileProgress) -> Result<Self> {
-        let lines = Lines::open(file, compression, Some(progress))?;
+    pub(super) fn open(
+        file: &InputFile,
+        compression: Compression,
+        plan: Plan,
+        memory: MemoryPlan,
+        progress: FileProgress,
+    ) -> Result<Self> {
+        let lines = Lines::open(file, compression, memory, Some(progress))?;
         let extractor = Extractor::new(plan.names());
         Ok(Self { path: file.path.clone(), name: file.name.clone(), lines, plan, extractor })
     }
@@ -129,11 +135,16 @@ impl JsonLines {
     ///
     /// # Errors
     /// [`Error::Input`] where the compressed stream is damaged or ends early, [`Error::Io`] where the file cannot be
-    /// read. There are no more rows then.
+    /// read, [`Error::Argument`] for a line that is too long for the memory. There are no more rows then.
     pub(super) fn next_row(&mut self, options: &ReadOptions) -> Result<Option<Row>> {
         let found = match self.lines.next_line()? {
             Line::End => return Ok(None),
             Line::Text => self.read_row(options),
+            Line::TooLong(bytes) if bytes <= LINE_BYTES_MAX as u64 => {
+                let what = format!("line {} of `{}`", self.lines.row, self.path.display());
+                let n_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+                return Err(options.memory.refuse(&what, n_bytes, self.lines.line_bytes_max));
+            }
             Line::TooLong(bytes) => Err(SkipReason::TooLong { bytes, bytes_max: LINE_BYTES_MAX as u64 }),
         };
         Ok(Some(match found {
@@ -164,8 +175,9 @@ struct Lines {
     path: PathBuf,
     compression: Compression,
     input: Box<dyn BufRead + Send>,
-    /// Longest line that is kept, in bytes: [`LINE_BYTES_MAX`].
+    /// Longest line that is kept, in bytes.
     line_bytes_max: usize,
+    zstd_window_log_max: u32,
     /// The line, without its end.
     line: Vec<u8>,
     /// One-based number of the line.
@@ -183,7 +195,12 @@ enum Line {
 }
 
 impl Lines {
-    fn open(file: &InputFile, compression: Compression, progress: Option<FileProgress>) -> Result<Self> {
+    fn open(
+        file: &InputFile,
+        compression: Compression,
+        memory: MemoryPlan,
+        progress: Option<FileProgress>,
+    ) -> Result<Self> {
         let opened = fs_err::File::open(&file.path).map_err(Error::io("open", &file.path))?;
         let stored = BufReader::with_capacity(BUFFER_BYTES, CountedFile::new(opened, progress));
         let input: Box<dyn BufRead + Send> = match compression {
@@ -195,7 +212,8 @@ impl Lines {
                 // Goes on with the next frame at the end of each.
                 let mut decoder =
                     zstd::stream::read::Decoder::with_buffer(stored).map_err(Error::io("decompress", &file.path))?;
-                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(Error::io("decompress", &file.path))?;
+                // A frame that asks for more is refused before the memory is taken.
+                decoder.window_log_max(memory.zstd_window_log_max()).map_err(Error::io("decompress", &file.path))?;
                 Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
             }
         };
@@ -203,13 +221,18 @@ impl Lines {
             path: file.path.clone(),
             compression,
             input,
-            line_bytes_max: LINE_BYTES_MAX,
+            line_bytes_max: memory.line_bytes_max(),
+            zstd_window_log_max: memory.zstd_window_log_max(),
             line: Vec::new(),
             row: 0,
         })
     }
 
     fn next_line(&mut self) -> Result<Line> {
+        // What one long line took is not kept for the short ones after it.
+        if self.line.capacity() > LINE_BYTES_KEPT {
+            self.line = Vec::new();
+        }
         loop {
             self.line.clear();
             let n = (&mut self.input).take(self.line_bytes_max as u64 + 1).read_until(b'\n', &mut self.line);
@@ -241,6 +264,13 @@ impl Lines {
             Compression::Zstd if error.raw_os_error().is_none() => "zstd",
             _ => return Error::io("read", &self.path)(error),
         };
+        if self.compression == Compression::Zstd && error.to_string().contains("requires too much memory") {
+            let log_max = self.zstd_window_log_max;
+            let problem = format!(
+                "a zstd frame has a window of more than 2^{log_max} bytes: give more memory, or compress it anew"
+            );
+            return Error::Input { path: self.path.clone(), problem };
+        }
         let what = if error.kind() == io::ErrorKind::UnexpectedEof { "ends early" } else { "is damaged" };
         let problem = format!("the {stream} stream {what} after line {}: {error}", self.row);
         Error::Input { path: self.path.clone(), problem }
@@ -257,7 +287,7 @@ mod tests {
         let path = folder.path().join("a.jsonl");
         fs_err::write(&path, bytes).expect("a file");
         let file = &discover(&[path]).expect("a file").files[0];
-        let mut lines = Lines::open(file, Compression::None, None).expect("opens");
+        let mut lines = Lines::open(file, Compression::None, MemoryPlan::default(), None).expect("opens");
         lines.line_bytes_max = line_bytes_max;
         let mut found = Vec::new();
         loop {

@@ -8,6 +8,7 @@ use super::input::InputFile;
 use super::options::ReadOptions;
 use super::progress::FileProgress;
 use crate::error::{Error, Result};
+use crate::memory::MemoryPlan;
 
 /// There are none.
 pub(super) struct ParquetRows(Infallible);
@@ -18,7 +19,7 @@ pub(super) fn resolve(file: &InputFile, _: &Plan) -> Result<Plan> {
 }
 
 impl ParquetRows {
-    pub(super) fn open(file: &InputFile, _: Plan, _: FileProgress) -> Result<Self> {
+    pub(super) fn open(file: &InputFile, _: Plan, _: MemoryPlan, _: FileProgress) -> Result<Self> {
         Err(refusal(file))
     }
 

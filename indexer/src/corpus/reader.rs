@@ -8,6 +8,7 @@ use super::progress::ProgressHandle;
 use super::tree::TreeReader;
 use super::{Row, parquet};
 use crate::error::Result;
+use crate::memory::MemoryPlan;
 
 /// A mapping and the first file that is read by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,17 +79,19 @@ impl Reader {
 
     /// Opens a file and notes its mapping.
     fn open(&mut self, file: &InputFile) -> Result<Rows> {
-        let Some(plan) = resolve(file, &self.plan)? else { return Ok(Rows::Plain) };
+        let Some(plan) = resolve(file, &self.plan, self.options.memory)? else { return Ok(Rows::Plain) };
         let mapping = plan.mapping();
         if !self.mappings.iter().any(|known| known.mapping == mapping) {
             self.mappings.push(FileMapping { file_name: file.name.clone(), mapping });
         }
         let progress = self.progress.start_file(self.bytes_done, file.file_bytes);
         match file.format {
-            Format::JsonLines(compression) => {
-                JsonLines::open(file, compression, plan, progress).map(Box::new).map(Rows::JsonLines)
+            Format::JsonLines(compression) => JsonLines::open(file, compression, plan, self.options.memory, progress)
+                .map(Box::new)
+                .map(Rows::JsonLines),
+            Format::Parquet => {
+                parquet::ParquetRows::open(file, plan, self.options.memory, progress).map(Box::new).map(Rows::Parquet)
             }
-            Format::Parquet => parquet::ParquetRows::open(file, plan, progress).map(Box::new).map(Rows::Parquet),
             Format::Plain => Ok(Rows::Plain),
         }
     }
@@ -150,12 +153,12 @@ impl Iterator for Reader {
 /// # Errors
 /// As reading the file: [`crate::Error::MissingColumn`], [`crate::Error::Input`], [`crate::Error::Io`].
 pub fn resolve_mapping(file: &InputFile, columns: &ColumnOptions) -> Result<Option<Mapping>> {
-    Ok(resolve(file, &Plan::new(columns))?.map(|plan| plan.mapping()))
+    Ok(resolve(file, &Plan::new(columns), MemoryPlan::default())?.map(|plan| plan.mapping()))
 }
 
-fn resolve(file: &InputFile, plan: &Plan) -> Result<Option<Plan>> {
+fn resolve(file: &InputFile, plan: &Plan, memory: MemoryPlan) -> Result<Option<Plan>> {
     match file.format {
-        Format::JsonLines(compression) => jsonl::resolve(file, compression, plan).map(Some),
+        Format::JsonLines(compression) => jsonl::resolve(file, compression, plan, memory).map(Some),
         Format::Parquet => parquet::resolve(file, plan).map(Some),
         Format::Plain => Ok(None),
     }

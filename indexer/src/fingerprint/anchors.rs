@@ -35,7 +35,7 @@
 const CHUNK: usize = 256;
 
 /// Upper bound of k and of w, for the buffers on the stack.
-const REACH_MAX: usize = 64;
+pub(super) const REACH_MAX: usize = 64;
 
 /// Mixes keys into the order, so that anchors, which are small in the order, are as evenly spread as all keys: 2^64 /
 /// golden ratio.
@@ -60,33 +60,40 @@ impl Sampler {
     /// Replaces `anchors` by the selected positions, ascending. `keys[i]` is the key of the words from `hashes[i]` on.
     pub(super) fn select(&self, hashes: &[u64], keys: &[u64], anchors: &mut Vec<u32>) {
         anchors.clear();
-        // The orders of the REACH_MAX k-grams before this chunk, then those of the chunk.
-        let mut orders = [0; REACH_MAX + CHUNK];
-        let mut kept = Kept { at: 0, order: 0 };
+        self.select_more(&mut Selection::default(), hashes, keys, anchors);
+    }
+
+    /// Goes on with the next k-grams of a text and adds those selected. The first k-grams of a text are at least a window of them, or all
+    /// there are.
+    pub(super) fn select_more(&self, selection: &mut Selection, hashes: &[u64], keys: &[u64], anchors: &mut Vec<u32>) {
+        let Selection { orders, n_new, kept, n_seen: first_unseen } = selection;
         for (chunk_idx, chunk) in keys.chunks(CHUNK).enumerate() {
-            let first = chunk_idx * CHUNK;
-            orders.copy_within(CHUNK.., 0);
-            let orders = &mut orders[..REACH_MAX + chunk.len()];
-            self.compute_orders(&hashes[first..first + chunk.len() + self.k - 1], chunk, &mut orders[REACH_MAX..]);
+            let within = chunk_idx * CHUNK;
+            orders.copy_within(*n_new..*n_new + REACH_MAX, 0);
+            *n_new = chunk.len();
+            let new = &mut orders[REACH_MAX..REACH_MAX + chunk.len()];
+            self.compute_orders(&hashes[within..within + chunk.len() + self.k - 1], chunk, new);
+            let first = *first_unseen;
             let mut n_seen = 0;
-            if chunk_idx == 0 {
+            if first == 0 {
                 n_seen = self.window.min(chunk.len());
-                kept = rightmost_smallest(&orders[REACH_MAX..REACH_MAX + n_seen], 0);
+                *kept = rightmost_smallest(&orders[REACH_MAX..REACH_MAX + n_seen], 0);
                 anchors.push(kept.position());
             }
             for i in n_seen..chunk.len() {
                 let at = first + i;
                 let order = orders[REACH_MAX + i];
                 if order < kept.order {
-                    kept = Kept { at, order };
+                    *kept = Kept { at, order };
                 } else if at == kept.at + self.window {
                     let window = &orders[REACH_MAX + i + 1 - self.window..=REACH_MAX + i];
-                    kept = rightmost_smallest(window, at + 1 - self.window);
+                    *kept = rightmost_smallest(window, at + 1 - self.window);
                 } else {
                     continue;
                 }
                 anchors.push(kept.position());
             }
+            *first_unseen += chunk.len();
         }
     }
 
@@ -118,6 +125,24 @@ impl Sampler {
             let class = u64::from(!is_open) * (2 - is_closed);
             *order = class << 62 | key.wrapping_mul(ORDER_FACTOR) >> 2;
         }
+    }
+}
+
+/// What is known of a text that is read in pieces.
+#[derive(Debug)]
+pub(super) struct Selection {
+    /// The orders of the [`REACH_MAX`] k-grams before the last chunk, then those of the chunk.
+    orders: [u64; REACH_MAX + CHUNK],
+    /// K-grams of the last chunk.
+    n_new: usize,
+    kept: Kept,
+    /// K-grams so far.
+    n_seen: usize,
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Self { orders: [0; REACH_MAX + CHUNK], n_new: 0, kept: Kept { at: 0, order: 0 }, n_seen: 0 }
     }
 }
 

@@ -11,6 +11,7 @@
 //! A query looks up all of its grams; an index stores its documents' anchors alone.
 
 mod anchors;
+mod document;
 mod grams;
 mod signature;
 #[cfg(test)]
@@ -21,6 +22,8 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use self::anchors::Sampler;
+pub(crate) use self::document::PIECE_BYTES;
+pub use self::document::{DocumentPrints, DocumentScratch};
 use self::grams::compute_keys;
 pub use self::signature::Signature;
 use self::signature::Signer;

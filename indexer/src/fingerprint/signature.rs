@@ -51,6 +51,11 @@ impl Signature {
         &self.0
     }
 
+    /// Makes it the signature of no shingle.
+    pub(super) fn clear(&mut self) {
+        self.0.fill(u32::MAX);
+    }
+
     /// Estimates the Jaccard index of the shingle sets of two documents: the share of slots in which they agree.
     pub fn estimate_jaccard(&self, other: &Self) -> f64 {
         let n_equal = self.0.iter().zip(other.0.iter()).filter(|(a, b)| a == b).count();
@@ -84,8 +89,13 @@ impl Signer {
     }
 
     pub(super) fn sign(&self, shingles: &[u64], signature: &mut Signature) {
+        signature.clear();
+        self.sign_more(shingles, signature);
+    }
+
+    /// Adds further shingles to a signature.
+    pub(super) fn sign_more(&self, shingles: &[u64], signature: &mut Signature) {
         let slots = &mut *signature.0;
-        slots.fill(u32::MAX);
         let mut hashes = [0; BATCH];
         for batch in shingles.chunks(BATCH) {
             let hashes = &mut hashes[..batch.len()];

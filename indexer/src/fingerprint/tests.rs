@@ -366,3 +366,46 @@ fn a_signature_depends_on_the_set_of_shingles_alone() {
     assert_eq!(signature, other);
     assert!((signature.estimate_jaccard(&other) - 1.0).abs() < f64::EPSILON);
 }
+
+/// What [`Fingerprinter::document`] promises, by the methods for whole texts.
+fn prints_naively(fingerprinter: &Fingerprinter, text: &str) -> DocumentPrints {
+    let (mut words, mut grams, mut anchors, mut shingles) = (Words::default(), Vec::new(), Vec::new(), Vec::new());
+    let (mut signature, mut bands) = (Signature::default(), Vec::new());
+    fingerprinter.words(text, &mut words);
+    fingerprinter.grams(&words, &mut grams);
+    fingerprinter.anchors(&words, &grams, &mut anchors);
+    fingerprinter.shingles(&words, &mut shingles);
+    if !shingles.is_empty() {
+        fingerprinter.signature(&shingles, &mut signature);
+        fingerprinter.band_keys(&signature, &mut bands);
+    }
+    let at = |&word: &u32| (grams[word as usize], words.starts[word as usize]);
+    DocumentPrints {
+        n_words: u32::try_from(words.len()).unwrap(),
+        anchors: anchors.iter().map(at).collect(),
+        bands,
+        normal_form: (!words.is_empty()).then(|| fingerprinter.normal_form_key(&words)),
+    }
+}
+
+#[test]
+fn a_document_in_pieces_has_the_fingerprints_of_its_whole_text() {
+    let fingerprinter = Fingerprinter::public();
+    let mut scratch = DocumentScratch::default();
+    let mut random = Random(8);
+    for n_words in [0, 1, 4, 5, 7, 8, 24, 25, 26, 120, 135, 136, 137, 400, 3000] {
+        for n_different in [1, 3, 1000] {
+            let words: Vec<String> = (0..n_words).map(|_| format!("w{}", random.next() % n_different)).collect();
+            for text in [words.join(" "), words.join(" ") + "\n", words.join("漢"), words.join(&"x".repeat(300))] {
+                let expected = prints_naively(&fingerprinter, &text);
+                for piece_bytes in [1, 16, 700, 5000, usize::MAX] {
+                    let found = fingerprinter.document_in_pieces(&text, piece_bytes, &mut scratch);
+                    assert!(
+                        found == expected,
+                        "{n_words} words, {n_different} different, pieces of {piece_bytes} bytes"
+                    );
+                }
+            }
+        }
+    }
+}

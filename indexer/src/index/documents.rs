@@ -121,6 +121,7 @@ impl Documents {
         }
         let sentinel: &StoredRecord = file.record(n_docs as usize * size_of::<StoredRecord>())?;
         let text_bytes = sentinel.text_start.get();
+        file.ensure_whole()?;
         Ok(Self { file, n_docs, text_bytes })
     }
 
@@ -156,8 +157,9 @@ impl Documents {
             ));
         }
         let row_hash = u128::from(pair[0].row_hash_high.get()) << 64 | u128::from(pair[0].row_hash_low.get());
-        let origin = OriginKey(pair[0].origin.get());
-        Ok(DocumentRecord { text, origin, n_words: pair[0].n_words.get(), row_hash: RowHash(row_hash) })
+        let (origin, n_words) = (OriginKey(pair[0].origin.get()), pair[0].n_words.get());
+        self.file.ensure_whole()?;
+        Ok(DocumentRecord { text, origin, n_words, row_hash: RowHash(row_hash) })
     }
 
     /// Finds the document in which a text position lies.
@@ -176,6 +178,7 @@ impl Documents {
                 high = middle;
             }
         }
+        self.file.ensure_whole()?;
         Ok(DocIdx(low))
     }
 }

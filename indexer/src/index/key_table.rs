@@ -14,16 +14,18 @@
 //! 64 / 2^24 a lookup, whatever n. That costs one verification and is never an answer.
 //!
 //! Cost: a lookup reads two directory entries and one page (0.2 us warm at 50 M postings, docs/algorithms.md); 8.5 bytes a posting with
-//! fillers, directory and checksums. Building sorts by key inside 256 partitions; see [`super::spill`].
+//! fillers, directory and checksums. Building sorts in a bounded memory, see [`super::spill`], and adds 0.1 byte a posting for the
+//! directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BinaryHeap, HashMap};
 use std::path::Path;
 
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::block_file::{BLOCK_BYTES, BlockFile, BlockFileWriter, Component, Seal};
-use super::spill::{PARTITIONS, Record, Spill};
+use super::radix::Record;
+use super::spill::Spill;
 use super::storage::Storage;
 use crate::error::{Error, Result};
 use crate::ids::{Key, OriginKey};
@@ -82,7 +84,8 @@ pub struct Counts {
 
 /// Tells which document a value belongs to, and that document's origin. Needed where a key has more postings than are stored.
 /// `None` for a document that does not count: its postings are the first to be left out.
-pub type DocumentOf<'a> = dyn Fn(u64) -> Result<Option<(u32, OriginKey)>> + Sync + 'a;
+/// The values of one key come in ascending order.
+pub type DocumentOf<'a> = dyn FnMut(u64) -> Result<Option<(u32, OriginKey)>> + 'a;
 
 /// Collects postings and writes the table.
 pub struct KeyTableBuilder {
@@ -111,7 +114,7 @@ impl KeyTableBuilder {
         self.spill.push(storage, Record { key: key.0, value })
     }
 
-    /// Sorts the postings and writes the file. `duplicates` is called with every pair of neighbouring values of one (full) key.
+    /// Sorts the postings and writes the file.
     ///
     /// Guarantee: the bytes depend on the set of postings alone.
     pub fn finish(
@@ -119,27 +122,16 @@ impl KeyTableBuilder {
         storage: &dyn Storage,
         path: &Path,
         component: Component,
-        document_of: &DocumentOf<'_>,
-        duplicates: &mut dyn FnMut(u64, u64),
+        document_of: &mut DocumentOf<'_>,
     ) -> Result<Seal> {
         let n_records = self.spill.n_records();
         let layout = Layout { directory_bits: directory_bits(n_records), value_bits: self.value_bits };
         let mut writer = TableWriter::create(storage, path, component, layout, self.postings_max)?;
-        let mut reader = self.spill.finish(storage)?;
-        let mut records = Vec::new();
-        for partition in 0..PARTITIONS {
-            reader.read(partition, &mut records)?;
-            records.sort_unstable_by_key(|record| (record.key, record.value));
-            for pair in records.windows(2) {
-                if pair[0].key == pair[1].key {
-                    duplicates(pair[0].value, pair[1].value);
-                }
-            }
-            for group in records.chunk_by(|a, b| layout.known(a.key) == layout.known(b.key)) {
-                writer.write_key(layout.known(group[0].key), group, document_of)?;
-            }
+        let mut postings = self.spill.merge(storage, layout.known(u64::MAX))?;
+        for Record { key, value } in &mut postings {
+            writer.add(key, value, document_of)?;
         }
-        reader.remove(storage)?;
+        postings.remove(storage)?;
         writer.finish()
     }
 }
@@ -186,10 +178,18 @@ struct TableWriter {
     postings_max: usize,
     postings_offset: u64,
     directory: Vec<U32>,
+    /// Postings of the open bucket that were not written.
     bucket: Vec<u64>,
+    /// Whether the open bucket is longer than a block, so that its postings are written as they come.
+    is_long: bool,
     n_slots: u64,
     n_postings: u64,
     hot: Vec<Hot>,
+    key: u64,
+    /// Values of the key, up to one more than are stored.
+    values: Vec<u64>,
+    /// Takes the values of the key once they are too many.
+    choice: Option<Choice>,
 }
 
 impl TableWriter {
@@ -210,55 +210,90 @@ impl TableWriter {
             postings_offset,
             directory: Vec::new(),
             bucket: Vec::new(),
+            is_long: false,
             n_slots: 0,
             n_postings: 0,
             hot: Vec::new(),
+            key: 0,
+            values: Vec::new(),
+            choice: None,
         })
     }
 
-    /// Writes the postings of one key, keys ascending.
-    fn write_key(&mut self, key: u64, group: &[Record], document_of: &DocumentOf<'_>) -> Result<()> {
-        while (self.directory.len() as u64) <= self.layout.bucket(key) {
-            self.close_bucket()?;
+    /// Adds a posting; keys ascend, and so do the values of a key.
+    fn add(&mut self, key: u64, value: u64, document_of: &mut DocumentOf<'_>) -> Result<()> {
+        if key != self.key {
+            self.end_key()?;
+            self.key = key;
         }
-        let kept = if group.len() > self.postings_max {
-            let (kept, counts) = choose_postings(group, document_of)?;
-            if counts.n_postings as usize > kept.len() {
+        if let Some(choice) = &mut self.choice {
+            return choice.add(value, document_of);
+        }
+        if self.postings_max == usize::MAX {
+            return self.write_posting(value);
+        }
+        self.values.push(value);
+        if self.values.len() > self.postings_max {
+            let mut choice = Choice::default();
+            self.values.drain(..).try_for_each(|value| choice.add(value, document_of))?;
+            self.choice = Some(choice);
+        }
+        Ok(())
+    }
+
+    /// Writes what is kept of the key's postings.
+    fn end_key(&mut self) -> Result<()> {
+        let mut values = std::mem::take(&mut self.values);
+        if let Some(choice) = self.choice.take() {
+            let counts = choice.counts();
+            values = choice.into_kept();
+            if counts.n_postings as usize > values.len() {
                 self.hot.push(Hot {
-                    key: U64::new(key),
+                    key: U64::new(self.key),
                     n_postings: U32::new(counts.n_postings),
                     n_docs: U32::new(counts.n_docs),
                     n_origins: U32::new(counts.n_origins),
                 });
             }
-            kept
-        } else {
-            let mut values: Vec<u64> = group.iter().map(|record| record.value).collect();
-            values.sort_unstable();
-            values
-        };
-        self.n_postings += kept.len() as u64;
-        self.bucket.extend(kept.into_iter().map(|value| self.layout.posting(key, value)));
+        }
+        values.iter().try_for_each(|&value| self.write_posting(value))?;
+        values.clear();
+        self.values = values;
         Ok(())
+    }
+
+    fn write_posting(&mut self, value: u64) -> Result<()> {
+        while (self.directory.len() as u64) <= self.layout.bucket(self.key) {
+            self.close_bucket()?;
+        }
+        self.n_postings += 1;
+        self.bucket.push(self.layout.posting(self.key, value));
+        self.is_long |= self.bucket.len() as u64 > POSTINGS_PER_BLOCK;
+        if self.is_long { self.write_bucket() } else { Ok(()) }
     }
 
     /// Writes out the bucket that is open, if any, and opens the next one.
     fn close_bucket(&mut self) -> Result<()> {
-        let len = self.bucket.len() as u64;
         let left = POSTINGS_PER_BLOCK - self.n_slots % POSTINGS_PER_BLOCK;
         // The directory's last entry belongs to the bucket that is open: its start is known only now.
-        if len > left && len <= POSTINGS_PER_BLOCK {
+        if !self.is_long && self.bucket.len() as u64 > left {
             self.write_fillers(left)?;
             if let Some(start) = self.directory.last_mut() {
                 *start = slot_index(self.n_slots)?;
             }
         }
-        for &posting in &self.bucket {
+        self.write_bucket()?;
+        self.is_long = false;
+        self.directory.push(slot_index(self.n_slots)?);
+        Ok(())
+    }
+
+    fn write_bucket(&mut self) -> Result<()> {
+        for posting in &self.bucket {
             self.file.write(&posting.to_le_bytes())?;
         }
-        self.n_slots += len;
+        self.n_slots += self.bucket.len() as u64;
         self.bucket.clear();
-        self.directory.push(slot_index(self.n_slots)?);
         Ok(())
     }
 
@@ -271,6 +306,7 @@ impl TableWriter {
     }
 
     fn finish(mut self) -> Result<Seal> {
+        self.end_key()?;
         let n_buckets = 1_u64 << self.layout.directory_bits;
         while (self.directory.len() as u64) <= n_buckets {
             self.close_bucket()?;
@@ -306,31 +342,54 @@ fn too_many(what: &'static str, n: u64) -> Error {
 
 /// Chooses which postings of an over-cap key are kept: first occurrences before later ones of a document, then as many origins as can be.
 /// A fixed order, so that the choice depends on the postings alone.
-fn choose_postings(group: &[Record], document_of: &DocumentOf<'_>) -> Result<(Vec<u64>, Counts)> {
-    let mut in_doc: BTreeMap<u32, u32> = BTreeMap::new();
-    let mut in_origin: BTreeMap<OriginKey, u32> = BTreeMap::new();
-    let mut values: Vec<u64> = group.iter().map(|record| record.value).collect();
-    values.sort_unstable();
-    let mut ranked = Vec::with_capacity(values.len());
-    for value in values {
-        let Some((doc, origin)) = document_of(value)? else { continue };
-        let nth_in_doc = in_doc.entry(doc).and_modify(|n| *n += 1).or_insert(0);
+///
+/// Memory: 8 bytes for each origin.
+#[derive(Default)]
+struct Choice {
+    n_postings: u64,
+    n_docs: u64,
+    doc: Option<u32>,
+    nth_in_doc: u32,
+    in_origin: HashMap<u32, u32>,
+    /// The best, the worst of them on top: place in its document, place of the document in its origin, value.
+    kept: BinaryHeap<(u32, u32, u64)>,
+}
+
+impl Choice {
+    /// Takes the next value; they ascend, so that those of a document come one after the other.
+    fn add(&mut self, value: u64, document_of: &mut DocumentOf<'_>) -> Result<()> {
+        let Some((doc, origin)) = document_of(value)? else { return Ok(()) };
+        self.n_postings += 1;
         let mut nth_of_origin = 0;
-        if *nth_in_doc == 0 {
-            nth_of_origin = *in_origin.entry(origin).and_modify(|n| *n += 1).or_insert(0);
+        if self.doc == Some(doc) {
+            self.nth_in_doc += 1;
+        } else {
+            (self.doc, self.nth_in_doc) = (Some(doc), 0);
+            self.n_docs += 1;
+            let n_of_origin = self.in_origin.entry(origin.0).or_default();
+            nth_of_origin = *n_of_origin;
+            *n_of_origin += 1;
         }
-        ranked.push((*nth_in_doc, nth_of_origin, value));
+        self.kept.push((self.nth_in_doc, nth_of_origin, value));
+        if self.kept.len() > POSTINGS_PER_KEY_MAX {
+            self.kept.pop();
+        }
+        Ok(())
     }
-    let counts = Counts {
-        n_postings: saturate(ranked.len()),
-        n_docs: saturate(in_doc.len()),
-        n_origins: saturate(in_origin.keys().filter(|&&origin| origin != OriginKey::UNKNOWN).count()),
-    };
-    ranked.sort_unstable();
-    ranked.truncate(POSTINGS_PER_KEY_MAX);
-    let mut kept: Vec<u64> = ranked.into_iter().map(|(_, _, value)| value).collect();
-    kept.sort_unstable();
-    Ok((kept, counts))
+
+    fn counts(&self) -> Counts {
+        let n_unknown = usize::from(self.in_origin.contains_key(&OriginKey::UNKNOWN.0));
+        let saturate = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let (n_postings, n_docs) = (saturate(self.n_postings), saturate(self.n_docs));
+        Counts { n_postings, n_docs, n_origins: saturate((self.in_origin.len() - n_unknown) as u64) }
+    }
+
+    /// Returns the values that are kept, ascending.
+    fn into_kept(self) -> Vec<u64> {
+        let mut kept: Vec<u64> = self.kept.into_iter().map(|(_, _, value)| value).collect();
+        kept.sort_unstable();
+        kept
+    }
 }
 
 fn saturate(n: usize) -> u32 {
@@ -395,6 +454,7 @@ impl KeyTable {
             return Err(table.file.corrupt("directory", table.directory_offset, table.n_slots, last));
         }
         table.hot()?;
+        table.file.ensure_whole()?;
         Ok(table)
     }
 
@@ -422,7 +482,34 @@ impl KeyTable {
         values.extend(found.filter(|&posting| posting != FILLER).map(|posting| self.layout.value(posting)));
         let n_stored = values.len() - before;
         let capped = if n_stored >= POSTINGS_PER_KEY_MAX { self.counts(key)? } else { None };
+        self.file.ensure_whole()?;
         Ok(Found { n_stored: saturate(n_stored), capped })
+    }
+
+    /// Calls `visit` with every two neighbouring values of one key, as far as keys are known, in the order of the table.
+    ///
+    /// Cost: one pass over the table.
+    pub fn for_each_pair(&self, mut visit: impl FnMut(u64, u64) -> Result<()>) -> Result<()> {
+        for pair in self.directory()?.windows(2) {
+            let (start, end) = (pair[0].get() as usize, pair[1].get() as usize);
+            let postings: &[U64] = self.file.records(self.postings_offset + start * size_of::<U64>(), end - start)?;
+            for (a, b) in postings.iter().zip(&postings[1.min(postings.len())..]).map(|(a, b)| (a.get(), b.get())) {
+                if a >> self.layout.value_bits == b >> self.layout.value_bits && b != FILLER {
+                    visit(self.layout.value(a), self.layout.value(b))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whether [`for_each_pair`](Self::for_each_pair) has anything to visit.
+    pub fn has_pairs(&self) -> Result<bool> {
+        let mut has_pairs = false;
+        self.for_each_pair(|_, _| {
+            has_pairs = true;
+            Ok(())
+        })?;
+        Ok(has_pairs)
     }
 
     /// Asks for the page of a key to be read ahead; a hint.
@@ -447,7 +534,7 @@ impl KeyTable {
         if n_postings != self.n_postings {
             return Err(self.file.corrupt("number of postings", 0, self.n_postings, n_postings));
         }
-        Ok(())
+        self.file.ensure_whole()
     }
 
     fn bucket_range(&self, key: Key) -> Result<std::ops::Range<usize>> {
@@ -496,10 +583,10 @@ mod tests {
             builder.push(&storage, Key(key), value).unwrap();
         }
         // A document per ten positions, an origin per hundred.
-        let document_of =
+        let mut document_of =
             |value: u64| Ok(Some((u32::try_from(value / 10).unwrap(), OriginKey(u32::try_from(value / 100).unwrap()))));
         let path = Path::new("table");
-        let seal = builder.finish(&storage, path, Component::Anchors, &document_of, &mut |_, _| {}).unwrap();
+        let seal = builder.finish(&storage, path, Component::Anchors, &mut document_of).unwrap();
         assert!(storage.list(Path::new("tmp")).unwrap().is_empty(), "spill files are removed");
         let table = KeyTable::open(BlockFile::open(&storage, path, Component::Anchors, seal).unwrap()).unwrap();
         table.verify().unwrap();

@@ -5,11 +5,14 @@
 
 pub mod block_file;
 pub mod catalog;
+pub mod damage;
 pub mod documents;
 pub mod key_table;
 pub mod manifest;
 pub mod mmap;
 pub mod prepared;
+pub mod radix;
+pub mod receipt;
 pub mod segment;
 pub mod segment_writer;
 pub mod snapshot;

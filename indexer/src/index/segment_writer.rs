@@ -1,10 +1,10 @@
-//! Builds one segment: documents in, files out, in bounded memory.
+//! Builds one segment: documents in, files out, in bounded memory ([`crate::memory`]).
 //!
 //! Texts, records and the catalogue are written as documents arrive; postings are collected under a budget ([`super::spill`]) and sorted
 //! at the end. The bytes depend on the documents and their order alone.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -12,15 +12,18 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::block_file::{BlockFile, Component, Seal};
 use super::catalog::{Catalog, CatalogWriter};
 use super::documents::{Documents, DocumentsWriter};
-use super::key_table::KeyTableBuilder;
+use super::key_table::{KeyTable, KeyTableBuilder};
 use super::manifest::SegmentEntry;
 use super::prepared::Prepared;
 use super::spill::{RECORD_BYTES, Spill};
 use super::storage::Storage;
 use super::text::TextWriter;
+use super::tombstones::Tombstones;
+use crate::corpus::Document;
 use crate::error::{Error, Result};
 use crate::ids::DocIdx;
-use crate::limits::SEGMENT_TEXT_BYTES_MAX;
+use crate::limits::{SEGMENT_DOCS_MAX, SEGMENT_TEXT_BYTES_MAX};
+use crate::memory::MemoryPlan;
 
 /// Which parts a segment has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,18 +38,19 @@ pub enum Profile {
 const ANCHOR_VALUE_BITS: u32 = 40;
 const DOC_VALUE_BITS: u32 = 32;
 
-/// Shares of the memory budget, in sixteenths: anchors and bands have 32 postings per 3 KB of text each, the others one a document.
-const ANCHOR_SHARE: usize = 4;
-const BAND_SHARE: usize = 3;
-const ONE_EACH_SHARE: usize = 1;
-
 /// Builds one segment in a folder of its own.
 pub struct SegmentWriter {
     storage: Arc<dyn Storage>,
     dir: PathBuf,
+    catalog: CatalogWriter,
+    tables: Tables,
+}
+
+/// Everything but the catalogue: the two are written side by side.
+struct Tables {
+    storage: Arc<dyn Storage>,
     documents: DocumentsWriter,
     text: TextWriter,
-    catalog: CatalogWriter,
     anchors: Option<KeyTableBuilder>,
     bands: KeyTableBuilder,
     exact: KeyTableBuilder,
@@ -61,10 +65,12 @@ pub struct FinishedSegment {
     pub(super) dir: PathBuf,
     /// What the manifest will say; the name is given at the commit.
     pub(super) entry: SegmentEntry,
-    /// Documents with the same id, in document order.
-    pub duplicates: Vec<Duplicate>,
+    /// Documents whose id an earlier one has.
+    pub n_duplicates: u64,
+    /// One of them, with the earlier one.
+    pub duplicate: Option<Duplicate>,
     /// Which of them do not become part of the index.
-    pub(super) dropped: BTreeSet<DocIdx>,
+    pub(super) dropped: Tombstones,
 }
 
 /// Which of several documents with the same id stays.
@@ -95,37 +101,38 @@ impl FinishedSegment {
 }
 
 impl SegmentWriter {
-    /// Starts a segment in `dir`, which must be empty. `memory_bytes` bounds the postings held in memory.
+    /// Starts a segment in `dir`, which must be empty. `memory_bytes` is the memory of the whole build, see [`MemoryPlan`].
     pub(super) fn create(
         storage: Arc<dyn Storage>,
         dir: PathBuf,
         profile: Profile,
         memory_bytes: usize,
     ) -> Result<Self> {
+        let plan = MemoryPlan::new(memory_bytes);
         storage.create_dir(&dir)?;
-        let spill = |name, share: usize| Spill::new(dir.clone(), name, memory_bytes / 16 * share / RECORD_BYTES);
+        let spill = |name, memory_bytes: usize| Spill::new(dir.clone(), name, memory_bytes / RECORD_BYTES);
         let path = |component: Component| dir.join(component.name());
-        Ok(Self {
+        let tables = Tables {
             documents: DocumentsWriter::create(&*storage, &path(Component::Documents))?,
             text: TextWriter::create(&*storage, &path(Component::Text))?,
-            catalog: CatalogWriter::create(&storage, &dir)?,
             anchors: match profile {
-                Profile::Full => Some(KeyTableBuilder::new(spill("anchors", ANCHOR_SHARE), ANCHOR_VALUE_BITS)),
+                Profile::Full => Some(KeyTableBuilder::new(spill("anchors", plan.anchors_bytes()), ANCHOR_VALUE_BITS)),
                 Profile::Dedup => None,
             },
-            bands: KeyTableBuilder::new(spill("bands", BAND_SHARE), DOC_VALUE_BITS),
-            exact: KeyTableBuilder::new(spill("exact", ONE_EACH_SHARE), DOC_VALUE_BITS),
+            bands: KeyTableBuilder::new(spill("bands", plan.bands_bytes()), DOC_VALUE_BITS),
+            exact: KeyTableBuilder::new(spill("exact", plan.one_each_bytes()), DOC_VALUE_BITS),
             // Every document must be found by its id, however many versions of it there were.
-            ids: KeyTableBuilder::uncapped(spill("ids", ONE_EACH_SHARE), DOC_VALUE_BITS),
+            ids: KeyTableBuilder::uncapped(spill("ids", plan.one_each_bytes()), DOC_VALUE_BITS),
             n_words: 0,
-            storage,
-            dir,
-        })
+            storage: Arc::clone(&storage),
+        };
+        let catalog = CatalogWriter::create(&storage, &dir, plan.catalog_bytes())?;
+        Ok(Self { storage, dir, catalog, tables })
     }
 
     /// Returns the number of documents so far.
     pub fn n_docs(&self) -> u32 {
-        self.documents.n_docs()
+        self.tables.documents.n_docs()
     }
 
     /// Adds the next document.
@@ -133,22 +140,120 @@ impl SegmentWriter {
     /// # Errors
     /// [`Error::Argument`] where the segment is full; start another one.
     pub fn add(&mut self, prepared: &Prepared) -> Result<DocIdx> {
-        let storage = &*self.storage;
-        let document = &prepared.document;
-        let text_start = self.text.position();
-        let text_bytes = u32::try_from(document.text.len()).unwrap_or(u32::MAX);
-        if text_start + u64::from(text_bytes) > SEGMENT_TEXT_BYTES_MAX {
+        let doc = DocIdx(self.n_docs());
+        self.add_all(std::slice::from_ref(prepared))?;
+        Ok(doc)
+    }
+
+    /// Adds the next documents. Catalogue, texts and tables are written side by side, on the rayon pool of the caller.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where the segment is full: nothing was added, start another one.
+    pub fn add_all(&mut self, documents: &[Prepared]) -> Result<()> {
+        let text_bytes: u64 = documents.iter().map(|prepared| prepared.document.text.len() as u64).sum();
+        if self.tables.text.position() + text_bytes > SEGMENT_TEXT_BYTES_MAX {
             let expected = format!("at most {SEGMENT_TEXT_BYTES_MAX} bytes of text");
             return Err(Error::Argument { name: "segment", expected, found: "more".into() });
         }
-        let doc = self.documents.add(text_bytes, prepared.origin, prepared.n_words, prepared.row_hash)?;
-        self.text.add(&document.text)?;
-        let has_anchors = self.anchors.is_some();
-        self.catalog.add(&document.id, &document.attributes, |each| {
-            if has_anchors {
-                prepared.for_each_word(each);
+        if u64::from(self.n_docs()) + documents.len() as u64 > u64::from(SEGMENT_DOCS_MAX) {
+            let expected = format!("at most {SEGMENT_DOCS_MAX} documents");
+            return Err(Error::Argument { name: "segment", expected, found: "more".into() });
+        }
+        let (catalog, tables) = (&mut self.catalog, &mut self.tables);
+        let has_words = tables.anchors.is_some();
+        let catalogue = |prepared: &Prepared| {
+            let Document { id, attributes, .. } = &prepared.document;
+            catalog.add(id, attributes, |each| {
+                if has_words {
+                    prepared.for_each_terms(each);
+                }
+            })
+        };
+        let (catalogued, filed) = rayon::join(
+            || documents.iter().try_for_each(catalogue),
+            || documents.iter().try_for_each(|prepared| tables.add(prepared)),
+        );
+        catalogued.and(filed)
+    }
+
+    /// Writes everything that is left and syncs the files.
+    ///
+    /// Of documents with the same id those that are not kept are left out of what over-cap keys store.
+    pub fn finish(self, keep_duplicate: Keep) -> Result<FinishedSegment> {
+        let Self { storage, dir, catalog, tables } = self;
+        let storage = &*storage;
+        let path = |component: Component| dir.join(component.name());
+        let Tables { documents, text, anchors, bands, exact, ids, n_words, .. } = tables;
+        let (n_docs, text_bytes) = (documents.n_docs(), text.position());
+        let open = |component: Component, seal: Seal| BlockFile::open(storage, &path(component), component, seal);
+        let mut files: BTreeMap<String, Seal> = BTreeMap::new();
+
+        let write_tables = |dropped: &Tombstones, seal: Seal, [anchors, bands, exact]: [Option<KeyTableBuilder>; 3]| {
+            let documents = Documents::open(open(Component::Documents, seal)?, n_docs)?;
+            let write = |table: Option<KeyTableBuilder>, component: Component| {
+                table
+                    .map(|table| write_table(table, storage, &path(component), component, &documents, dropped))
+                    .transpose()
+            };
+            let (anchors, (bands, exact)) = rayon::join(
+                || write(anchors, Component::Anchors),
+                || (write(bands, Component::Bands), write(exact, Component::Exact)),
+            );
+            Ok::<_, Error>([anchors?, bands?, exact?])
+        };
+        // The catalogue's words are merged by one thread. What is done beside it does not need it, unless ids come twice: then it has to
+        // tell which documents do not count.
+        let (catalog_seal, others) = rayon::join(
+            || catalog.finish(&path(Component::Catalog)),
+            || {
+                let tables = [anchors, Some(bands), Some(exact)];
+                let (documents, text) = (documents.finish()?, text.finish()?);
+                // Uncapped, so that nothing has to be known about the documents.
+                let ids_seal = ids.finish(storage, &path(Component::Ids), Component::Ids, &mut |_| Ok(None))?;
+                let ids = KeyTable::open(open(Component::Ids, ids_seal)?)?;
+                let tables = if ids.has_pairs()? {
+                    Err(tables)
+                } else {
+                    Ok(write_tables(&Tombstones::none(n_docs), documents, tables)?)
+                };
+                Ok::<_, Error>((documents, text, ids_seal, ids, tables))
+            },
+        );
+        let (catalog_seal, (documents_seal, text_seal, ids_seal, ids, tables)) = (catalog_seal?, others?);
+        let mut duplicates = Duplicates { n: 0, first: None, dropped: Tombstones::none(n_docs) };
+        let [anchors_seal, bands_seal, exact_seal] = match tables {
+            Ok(seals) => seals,
+            Err(tables) => {
+                let catalog = Catalog::open(open(Component::Catalog, catalog_seal)?, n_docs)?;
+                duplicates = find_duplicates(&catalog, &ids, n_docs, keep_duplicate)?;
+                write_tables(&duplicates.dropped, documents_seal, tables)?
             }
-        })?;
+        };
+        for (component, seal) in [
+            (Component::Catalog, Some(catalog_seal)),
+            (Component::Documents, Some(documents_seal)),
+            (Component::Text, Some(text_seal)),
+            (Component::Ids, Some(ids_seal)),
+            (Component::Anchors, anchors_seal),
+            (Component::Bands, bands_seal),
+            (Component::Exact, exact_seal),
+        ] {
+            files.extend(seal.map(|seal| (component.name().to_owned(), seal)));
+        }
+        storage.sync_dir(&dir)?;
+        let entry = SegmentEntry { name: String::new(), n_docs, n_words, text_bytes, files, tombstones: None };
+        let Duplicates { n: n_duplicates, first: duplicate, dropped } = duplicates;
+        Ok(FinishedSegment { dir, entry, n_duplicates, duplicate, dropped })
+    }
+}
+
+impl Tables {
+    fn add(&mut self, prepared: &Prepared) -> Result<()> {
+        let storage = &*self.storage;
+        let text_start = self.text.position();
+        let text_bytes = u32::try_from(prepared.document.text.len()).unwrap_or(u32::MAX);
+        let doc = self.documents.add(text_bytes, prepared.origin, prepared.n_words, prepared.row_hash)?;
+        self.text.add(&prepared.document.text)?;
         if let Some(anchors) = &mut self.anchors {
             for &(key, offset) in &prepared.anchors {
                 anchors.push(storage, key, text_start + u64::from(offset))?;
@@ -162,77 +267,68 @@ impl SegmentWriter {
         }
         self.ids.push(storage, prepared.id, u64::from(doc.0))?;
         self.n_words += u64::from(prepared.n_words);
-        Ok(doc)
-    }
-
-    /// Writes everything that is left and syncs the files.
-    ///
-    /// Of documents with the same id those that are not kept are left out of what over-cap keys store.
-    pub fn finish(self, keep_duplicate: Keep) -> Result<FinishedSegment> {
-        let (storage, dir) = (&*self.storage, &self.dir);
-        let path = |component: Component| dir.join(component.name());
-        let (n_docs, text_bytes) = (self.documents.n_docs(), self.text.position());
-        let mut files: BTreeMap<String, Seal> = BTreeMap::new();
-        let mut keep = |component: Component, seal: Seal| files.insert(component.name().to_owned(), seal);
-        let documents_seal = self.documents.finish()?;
-        keep(Component::Documents, documents_seal);
-        keep(Component::Text, self.text.finish()?);
-        let file = BlockFile::open(storage, &path(Component::Documents), Component::Documents, documents_seal)?;
-        let documents = Documents::open(file, n_docs)?;
-        let catalog_seal = self.catalog.finish(&path(Component::Catalog))?;
-        keep(Component::Catalog, catalog_seal);
-        let mut same_keys = Vec::new();
-        let origin_of = |doc: DocIdx| documents.get(doc).map(|record| Some((doc.0, record.origin)));
-        let of_any_doc = |doc: u64| origin_of(DocIdx(u32::try_from(doc).unwrap_or(u32::MAX)));
-        let ids = self.ids.finish(storage, &path(Component::Ids), Component::Ids, &of_any_doc, &mut |a, b| {
-            same_keys.push((a, b));
-        })?;
-        keep(Component::Ids, ids);
-        let catalog = BlockFile::open(storage, &path(Component::Catalog), Component::Catalog, catalog_seal)?;
-        let duplicates = confirm_duplicates(&Catalog::open(catalog, n_docs)?, &same_keys)?;
-        let of_pair = |duplicate: &Duplicate| match keep_duplicate {
-            Keep::First => duplicate.later,
-            Keep::Last => duplicate.earlier,
-        };
-        let dropped: BTreeSet<DocIdx> = duplicates.iter().map(of_pair).collect();
-        let of_kept = |doc: DocIdx| if dropped.contains(&doc) { Ok(None) } else { origin_of(doc) };
-        let of_position = |position: u64| of_kept(documents.at(position)?);
-        let of_doc = |doc: u64| of_kept(DocIdx(u32::try_from(doc).unwrap_or(u32::MAX)));
-        let finish = |table: KeyTableBuilder, component: Component| {
-            table.finish(storage, &path(component), component, &of_doc, &mut |_, _| {})
-        };
-        let (anchors, (bands, exact)) = rayon::join(
-            || {
-                let anchors = self.anchors.map(|table| {
-                    table.finish(storage, &path(Component::Anchors), Component::Anchors, &of_position, &mut |_, _| {})
-                });
-                anchors.transpose()
-            },
-            || (finish(self.bands, Component::Bands), finish(self.exact, Component::Exact)),
-        );
-        if let Some(seal) = anchors? {
-            keep(Component::Anchors, seal);
-        }
-        keep(Component::Bands, bands?);
-        keep(Component::Exact, exact?);
-        storage.sync_dir(dir)?;
-        let entry =
-            SegmentEntry { name: String::new(), n_docs, n_words: self.n_words, text_bytes, files, tombstones: None };
-        Ok(FinishedSegment { dir: self.dir, entry, duplicates, dropped })
+        Ok(())
     }
 }
 
-/// Two ids whose hashes are equal need not be equal: the catalogue has both.
-fn confirm_duplicates(catalog: &Catalog, same_keys: &[(u64, u64)]) -> Result<Vec<Duplicate>> {
-    let mut duplicates = Vec::new();
-    for &(earlier, later) in same_keys {
+/// Writes a table whose values are positions of the text (anchors) or documents.
+fn write_table(
+    table: KeyTableBuilder,
+    storage: &dyn Storage,
+    path: &Path,
+    component: Component,
+    documents: &Documents,
+    dropped: &Tombstones,
+) -> Result<Seal> {
+    let of_doc = |doc: DocIdx| {
+        let record = if dropped.is_removed(doc) { None } else { Some(documents.get(doc)?) };
+        Ok(record.map(|record| (doc.0, record.origin)))
+    };
+    if component != Component::Anchors {
+        let mut of_value = |doc: u64| of_doc(DocIdx(u32::try_from(doc).unwrap_or(u32::MAX)));
+        return table.finish(storage, path, component, &mut of_value);
+    }
+    let (mut text, mut answer) = (0..0, None);
+    // Positions of one key ascend, so that those of a document come together.
+    let mut of_position = |position: u64| {
+        if !text.contains(&position) {
+            let doc = documents.at(position)?;
+            (text, answer) = (documents.get(doc)?.text, of_doc(doc)?);
+        }
+        Ok(answer)
+    };
+    table.finish(storage, path, component, &mut of_position)
+}
+
+/// Documents of a segment whose id an earlier one has.
+struct Duplicates {
+    n: u64,
+    first: Option<Duplicate>,
+    dropped: Tombstones,
+}
+
+/// Finds documents with the same id. Two ids whose hashes are equal need not be equal: the catalogue has both.
+fn find_duplicates(catalog: &Catalog, ids: &KeyTable, n_docs: u32, keep: Keep) -> Result<Duplicates> {
+    let mut duplicates = Duplicates { n: 0, first: None, dropped: Tombstones::none(n_docs) };
+    let id_of = |doc: DocIdx| catalog.document(doc).map(|(id, _)| id);
+    // The later one of a pair is the earlier one of the next where a document comes more often.
+    let mut before: Option<(DocIdx, String)> = None;
+    ids.for_each_pair(|earlier, later| {
         let doc = |value: u64| DocIdx(u32::try_from(value).unwrap_or(u32::MAX));
         let (earlier, later) = (doc(earlier), doc(later));
-        let id = catalog.document(earlier)?.0;
-        if id == catalog.document(later)?.0 {
-            duplicates.push(Duplicate { earlier, later, id });
+        let id = match before.take() {
+            Some((doc, id)) if doc == earlier => id,
+            _ => id_of(earlier)?,
+        };
+        let later_id = id_of(later)?;
+        if id == later_id {
+            duplicates.n += 1;
+            duplicates.dropped.remove(if keep == Keep::First { later } else { earlier });
+            duplicates.first.get_or_insert(Duplicate { earlier, later, id });
         }
-    }
+        before = Some((later, later_id));
+        Ok(())
+    })?;
     Ok(duplicates)
 }
 

@@ -1,29 +1,24 @@
-//! Records under a memory budget: kept in memory while they fit, else parked in temporary files by key prefix.
+//! Records under a memory budget: kept in memory while they fit, else parked as sorted runs in temporary files, and merged.
 //!
-//! A flush sorts the buffer into 256 partitions by the top byte of the key and appends it to one file; reading a partition gathers its
-//! slice from every flush. So the peak is one buffer while writing and one partition while reading, whatever the total. The temporary
-//! files hold fingerprints and positions, never text. They need no sync: a build that dies leaves nothing that counts.
+//! A flush sorts the buffer and writes it to a file; the end merges all runs and what is in memory. So the peak is one buffer, whatever
+//! the total and however uneven the keys. The temporary files hold fingerprints and positions, never text. They need no sync: a build
+//! that dies leaves nothing that counts.
+//!
+//! Cost: a sort by [`radix`](super::radix), and O(log runs) a record in the merge.
 
-use std::path::PathBuf;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use zerocopy::little_endian::U64;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::mmap::FileBytes;
+use super::radix::{self, Record};
 use super::storage::Storage;
 use crate::error::{Error, Result};
-
-/// Number of partitions: the top byte of the key.
-pub const PARTITIONS: usize = 256;
-
-/// A key and what is filed under it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Record {
-    /// The key, a uniform hash.
-    pub key: u64,
-    /// A position or a document.
-    pub value: u64,
-}
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -35,27 +30,24 @@ struct StoredRecord {
 /// Bytes of memory that one record in the buffer costs.
 pub const RECORD_BYTES: usize = size_of::<Record>();
 
+/// Bytes gathered before they are written to a temporary file.
+const WRITE_BYTES: usize = 256 << 10;
+
 /// Collects records.
 pub struct Spill {
     dir: PathBuf,
     name: &'static str,
     records_max: usize,
     buffer: Vec<Record>,
-    flushes: Vec<Flush>,
+    runs: Vec<PathBuf>,
     n_records: u64,
-}
-
-struct Flush {
-    path: PathBuf,
-    /// Record index at which each partition starts, and one past the last.
-    starts: Vec<usize>,
 }
 
 impl Spill {
     /// Starts a collection that holds at most `records_max` records in memory and parks the others in `dir`, in files that begin
     /// with `name`.
     pub fn new(dir: PathBuf, name: &'static str, records_max: usize) -> Self {
-        Self { dir, name, records_max: records_max.max(1), buffer: Vec::new(), flushes: Vec::new(), n_records: 0 }
+        Self { dir, name, records_max: records_max.max(1), buffer: Vec::new(), runs: Vec::new(), n_records: 0 }
     }
 
     /// Returns the number of records.
@@ -73,81 +65,197 @@ impl Spill {
         Ok(())
     }
 
-    /// Ends the collection; what is in memory stays there.
-    pub fn finish(self, storage: &dyn Storage) -> Result<SpillReader> {
-        let mut parts = Vec::with_capacity(self.flushes.len());
-        for flush in self.flushes {
-            parts.push((storage.open(&flush.path)?, flush));
+    /// Ends the collection: all records by the bits of the key that `key_mask` keeps, then by value. The mask keeps upper bits.
+    pub fn merge(mut self, storage: &dyn Storage, key_mask: u64) -> Result<Merged> {
+        radix::sort(&mut self.buffer);
+        let mut merged = Merged { runs: Vec::new(), heap: BinaryHeap::new(), files: Vec::new() };
+        for path in self.runs {
+            let bytes = storage.open(&path)?;
+            if bytes.len() % RECORD_BYTES != 0 {
+                let expected = "whole records";
+                return Err(Error::corrupt(&path, "spill file length", 0, expected, bytes.len()));
+            }
+            merged.runs.push(Run::new(Source::File(bytes), key_mask));
+            merged.files.push(path);
         }
-        let mut buffer = self.buffer;
-        sort_by_partition(&mut buffer);
-        Ok(SpillReader { parts, starts: partition_starts(&buffer), buffer })
+        merged.runs.push(Run::new(Source::Memory(self.buffer), key_mask));
+        if merged.runs.len() == 1 {
+            return Ok(merged);
+        }
+        for (run_idx, run) in merged.runs.iter_mut().enumerate() {
+            merged.heap.extend(run.next().map(|record| Reverse((record, run_idx))));
+        }
+        Ok(merged)
     }
 
     fn flush(&mut self, storage: &dyn Storage) -> Result<()> {
-        sort_by_partition(&mut self.buffer);
-        let path = self.dir.join(format!("{}-{:06}.spill", self.name, self.flushes.len()));
+        radix::sort(&mut self.buffer);
+        let path = self.dir.join(format!("{}-{:06}.spill", self.name, self.runs.len()));
         let shown = storage.display_path(&path);
-        let mut file = std::io::BufWriter::with_capacity(1 << 18, storage.create(&path)?);
+        let mut file = std::io::BufWriter::with_capacity(WRITE_BYTES, storage.create(&path)?);
         for record in &self.buffer {
             let stored = StoredRecord { key: U64::new(record.key), value: U64::new(record.value) };
             std::io::Write::write_all(&mut file, stored.as_bytes()).map_err(Error::io("write", &shown))?;
         }
         std::io::Write::flush(&mut file).map_err(Error::io("write", &shown))?;
-        self.flushes.push(Flush { path, starts: partition_starts(&self.buffer) });
+        self.runs.push(path);
         self.buffer.clear();
         Ok(())
     }
 }
 
-/// Gives the records back, partition by partition.
-pub struct SpillReader {
-    parts: Vec<(FileBytes, Flush)>,
-    buffer: Vec<Record>,
-    starts: Vec<usize>,
+/// All records in order.
+pub struct Merged {
+    runs: Vec<Run>,
+    /// The next record of each run that has one; empty where there is but one run.
+    heap: BinaryHeap<Reverse<(Record, usize)>>,
+    files: Vec<PathBuf>,
 }
 
-impl SpillReader {
-    /// Replaces `records` by those of one partition, in no particular order.
-    pub fn read(&mut self, partition: usize, records: &mut Vec<Record>) -> Result<()> {
-        records.clear();
-        records.extend_from_slice(&self.buffer[self.starts[partition]..self.starts[partition + 1]]);
-        for (bytes, flush) in &self.parts {
-            let range = flush.starts[partition] * RECORD_BYTES..flush.starts[partition + 1] * RECORD_BYTES;
-            let stored = bytes.get(range.clone()).and_then(|bytes| <[StoredRecord]>::ref_from_bytes(bytes).ok());
-            let Some(stored) = stored else {
-                return Err(Error::corrupt(
-                    &flush.path,
-                    "spill file length",
-                    range.start as u64,
-                    range.end,
-                    bytes.len(),
-                ));
-            };
-            records.extend(stored.iter().map(|record| Record { key: record.key.get(), value: record.value.get() }));
-        }
-        Ok(())
-    }
-
+impl Merged {
     /// Removes the temporary files.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where one of them was cut short while it was read: what was handed out counts for nothing.
     pub fn remove(self, storage: &dyn Storage) -> Result<()> {
-        for (bytes, flush) in self.parts {
-            drop(bytes);
-            storage.remove_file(&flush.path)?;
+        let Self { runs, files, .. } = self;
+        for (run, path) in runs.iter().zip(&files) {
+            if let Source::File(bytes) = &run.source
+                && let Some(offset) = bytes.torn_at()
+            {
+                let expected = format!("a file of {} bytes", bytes.len());
+                return Err(Error::corrupt(path, "mapped file", offset as u64, expected, "a shorter one"));
+            }
         }
-        Ok(())
+        drop(runs);
+        files.iter().try_for_each(|path: &PathBuf| storage.remove_file(Path::new(path)))
     }
 }
 
-fn partition_of(record: &Record) -> usize {
-    usize::from(record.key.to_le_bytes()[7])
+impl Iterator for Merged {
+    type Item = Record;
+
+    fn next(&mut self) -> Option<Record> {
+        if let [only] = &mut self.runs[..] {
+            return only.next();
+        }
+        let mut top = self.heap.peek_mut()?;
+        let Reverse((record, run_idx)) = *top;
+        match self.runs[run_idx].next() {
+            Some(next) => *top = Reverse((next, run_idx)),
+            None => drop(PeekMut::pop(top)),
+        }
+        Some(record)
+    }
 }
 
-fn sort_by_partition(records: &mut [Record]) {
-    // Inside a partition the full order makes the sort of the reader cheap: it meets sorted runs.
-    records.sort_unstable_by_key(|record| (record.key, record.value));
+/// Records that are sorted by whole key and value, handed out by masked key and value.
+struct Run {
+    source: Source,
+    key_mask: u64,
+    /// First record behind the group.
+    at: usize,
+    /// The records whose masked key is handed out: a range for each key that they have, nearly always one.
+    group: Vec<Range<usize>>,
 }
 
-fn partition_starts(records: &[Record]) -> Vec<usize> {
-    (0..=PARTITIONS).map(|partition| records.partition_point(|record| partition_of(record) < partition)).collect()
+enum Source {
+    Memory(Vec<Record>),
+    File(FileBytes),
+}
+
+impl Source {
+    #[inline]
+    fn get(&self, idx: usize) -> Option<Record> {
+        match self {
+            Self::Memory(records) => records.get(idx).copied(),
+            Self::File(bytes) => {
+                let stored = bytes.get(idx * RECORD_BYTES..(idx + 1) * RECORD_BYTES)?;
+                let stored = StoredRecord::ref_from_bytes(stored).ok()?;
+                Some(Record { key: stored.key.get(), value: stored.value.get() })
+            }
+        }
+    }
+}
+
+impl Run {
+    fn new(source: Source, key_mask: u64) -> Self {
+        Self { source, key_mask, at: 0, group: Vec::new() }
+    }
+
+    fn next(&mut self) -> Option<Record> {
+        if self.group.is_empty() {
+            self.open_group();
+        }
+        let value_at = |range: &Range<usize>| self.source.get(range.start);
+        let (range_idx, record) = match &self.group[..] {
+            [] => return None,
+            [only] => (0, value_at(only)?),
+            several => {
+                let heads = several.iter().enumerate().filter_map(|(idx, range)| Some((idx, value_at(range)?)));
+                heads.min_by_key(|(_, record)| record.value)?
+            }
+        };
+        let range = &mut self.group[range_idx];
+        range.start += 1;
+        if range.start == range.end {
+            self.group.swap_remove(range_idx);
+        }
+        Some(Record { key: record.key & self.key_mask, value: record.value })
+    }
+
+    /// Finds the next records with one masked key.
+    fn open_group(&mut self) {
+        let Some(mut record) = self.source.get(self.at) else { return };
+        let masked = record.key & self.key_mask;
+        while record.key & self.key_mask == masked {
+            let start = self.at;
+            let key = record.key;
+            let next = loop {
+                self.at += 1;
+                match self.source.get(self.at) {
+                    Some(next) if next.key == key => {}
+                    next => break next,
+                }
+            };
+            self.group.push(start..self.at);
+            let Some(next) = next else { return };
+            record = next;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::storage::MemoryStorage;
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn merged_records_are_sorted_whatever_the_buffer_and_the_mask(
+            records in prop::collection::vec((0..20_u64, any::<u8>(), 0..50_u64), 0..300),
+            records_max in 1..100_usize,
+            masked_bits in 0..8_u32,
+        ) {
+            let records: Vec<Record> =
+                records.into_iter().map(|(high, low, value)| Record { key: high << 59 | u64::from(low), value }).collect();
+            let key_mask = u64::MAX << masked_bits;
+            let storage = MemoryStorage::default();
+            let mut spill = Spill::new("tmp".into(), "test", records_max);
+            for record in &records {
+                spill.push(&storage, *record).unwrap();
+            }
+            prop_assert_eq!(spill.n_records(), records.len() as u64);
+            let mut merged = spill.merge(&storage, key_mask).unwrap();
+            let found: Vec<Record> = merged.by_ref().collect();
+            merged.remove(&storage).unwrap();
+            let mut expected: Vec<Record> =
+                records.iter().map(|record| Record { key: record.key & key_mask, value: record.value }).collect();
+            expected.sort_unstable();
+            prop_assert_eq!(found, expected);
+            prop_assert_eq!(storage.list(Path::new("tmp")).unwrap(), Vec::<String>::new());
+        }
+    }
 }

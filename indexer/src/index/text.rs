@@ -28,8 +28,11 @@ pub const FRAME_TEXT_BYTES: usize = 16 << 10;
 /// zstd level: 1 costs 3 ns a byte, as much as all fingerprints together; higher levels save 5 % and double that.
 const ZSTD_LEVEL: i32 = 1;
 
-/// Text gathered before its frames are compressed in parallel.
-const BATCH_FRAMES: usize = 256;
+/// Frames that are compressed in parallel: 2 MiB of text.
+const BATCH_FRAMES: usize = 128;
+
+/// Frames that one thread compresses one after the other, with one compressor and one buffer.
+const GROUP_FRAMES: usize = 16;
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -69,10 +72,13 @@ impl TextWriter {
 
     /// Appends a text. Compression runs on the rayon pool of the caller.
     pub fn add(&mut self, text: &str) -> Result<()> {
-        self.pending.extend_from_slice(text.as_bytes());
-        self.text_bytes += text.len() as u64;
-        if self.pending.len() >= BATCH_FRAMES * FRAME_TEXT_BYTES {
-            self.compress(self.pending.len() / FRAME_TEXT_BYTES * FRAME_TEXT_BYTES)?;
+        // A long text is not held a second time as a whole.
+        for part in text.as_bytes().chunks(BATCH_FRAMES * FRAME_TEXT_BYTES) {
+            self.pending.extend_from_slice(part);
+            self.text_bytes += part.len() as u64;
+            if self.pending.len() >= BATCH_FRAMES * FRAME_TEXT_BYTES {
+                self.compress(self.pending.len() / FRAME_TEXT_BYTES * FRAME_TEXT_BYTES)?;
+            }
         }
         Ok(())
     }
@@ -94,27 +100,42 @@ impl TextWriter {
     }
 
     fn compress(&mut self, ready_bytes: usize) -> Result<()> {
-        let frames: Vec<_> = self.pending[..ready_bytes]
-            .par_chunks(FRAME_TEXT_BYTES)
-            .map_init(
-                || zstd::bulk::Compressor::new(ZSTD_LEVEL),
-                |compressor, chunk| match compressor {
-                    Ok(compressor) => compressor.compress(chunk).map(|frame| (frame, count_newlines(chunk))),
-                    Err(error) => Err(error.kind().into()),
-                },
-            )
-            .collect();
-        for frame in frames {
-            let (frame, newlines) =
-                frame.map_err(|error| Error::Internal { component: "zstd", problem: error.to_string() })?;
-            let offset = U64::new(self.file.position());
-            self.frames.push(Frame { offset, newlines_before: U64::new(self.newlines) });
-            self.newlines += newlines;
-            self.file.write(&frame)?;
+        let groups: Vec<Result<Compressed>> =
+            self.pending[..ready_bytes].par_chunks(GROUP_FRAMES * FRAME_TEXT_BYTES).map(compress_group).collect();
+        for group in groups {
+            let Compressed { bytes, frames } = group?;
+            let start = self.file.position();
+            for (offset, newlines) in frames {
+                self.frames
+                    .push(Frame { offset: U64::new(start + offset as u64), newlines_before: U64::new(self.newlines) });
+                self.newlines += newlines;
+            }
+            self.file.write(&bytes)?;
         }
         self.pending.drain(..ready_bytes);
         Ok(())
     }
+}
+
+/// Frames behind each other, and for each its offset and the line ends in its text.
+struct Compressed {
+    bytes: Vec<u8>,
+    frames: Vec<(usize, u64)>,
+}
+
+fn compress_group(text: &[u8]) -> Result<Compressed> {
+    let fail = |error: std::io::Error| Error::Internal { component: "zstd", problem: error.to_string() };
+    let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(fail)?;
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut frame = Vec::with_capacity(zstd::zstd_safe::compress_bound(FRAME_TEXT_BYTES));
+    let mut frames = Vec::with_capacity(GROUP_FRAMES);
+    for chunk in text.chunks(FRAME_TEXT_BYTES) {
+        frames.push((bytes.len(), count_newlines(chunk)));
+        frame.clear();
+        compressor.compress_to_buffer(chunk, &mut frame).map_err(fail)?;
+        bytes.extend_from_slice(&frame);
+    }
+    Ok(Compressed { bytes, frames })
 }
 
 /// The text that is read; cheap to clone.
@@ -149,6 +170,7 @@ impl Text {
         if n_frames as u64 != frames_expected || frames_end != Some(footer_offset) {
             return Err(file.corrupt("number of frames", footer_offset, frames_expected, n_frames));
         }
+        file.ensure_whole()?;
         let id = LAST_TEXT_ID.fetch_add(1, Ordering::Relaxed) + 1;
         Ok(Self { file, id, n_bytes: text_bytes, n_frames, frames_offset })
     }
@@ -194,16 +216,18 @@ impl Text {
         let frame_start = frame * FRAME_TEXT_BYTES as u64;
         let offset = usize::try_from(frame).unwrap_or(usize::MAX).saturating_mul(size_of::<Frame>());
         let record: &Frame = self.file.record(self.frames_offset.saturating_add(offset))?;
+        let newlines_before = record.newlines_before.get();
+        self.file.ensure_whole()?;
         let within = usize::try_from(position - frame_start).unwrap_or(usize::MAX);
         if within == 0 {
-            return Ok(record.newlines_before.get());
+            return Ok(newlines_before);
         }
         let frame = usize::try_from(frame).unwrap_or(usize::MAX);
         let in_frame = self.with_frame(frame, |text| text.get(..within).map(count_newlines))?;
         let Some(in_frame) = in_frame else {
             return Err(self.file.corrupt("text position", 0, format!("within {}", self.n_bytes), position));
         };
-        Ok(record.newlines_before.get() + in_frame)
+        Ok(newlines_before.saturating_add(in_frame))
     }
 
     /// Asks for the frames of a range to be read ahead; a hint.
@@ -252,6 +276,8 @@ impl Text {
         let range = self.frame_range(frame)?;
         let start = (frame as u64) * FRAME_TEXT_BYTES as u64;
         let expected = usize::try_from((self.n_bytes - start).min(FRAME_TEXT_BYTES as u64)).unwrap_or(FRAME_TEXT_BYTES);
+        // A frame has several pages: one request for all of them, where they are not in memory.
+        self.file.prefetch(range.clone());
         let compressed = self.file.slice(range.clone())?;
         if working.recent.len() < FRAMES_CACHED {
             working.next = working.recent.len();
@@ -267,6 +293,7 @@ impl Text {
             Ok(decompressor) => decompressor.decompress_to_buffer(compressed, &mut recent.text[..]),
             Err(error) => Err(error.kind().into()),
         };
+        self.file.ensure_whole()?;
         match written {
             Ok(written) if written == expected => {}
             Ok(written) => return Err(self.file.corrupt("text of a frame", range.start, expected, written)),

@@ -45,7 +45,7 @@ mod walk;
 mod word_hash;
 
 use self::runs::for_each_run;
-use self::walk::{WordSink, walk_run};
+use self::walk::{WordSink, begins_anew, walk_run};
 use self::word_hash::{PartialHash, WordHasher};
 use crate::simd::Level;
 use crate::span::Span;
@@ -80,6 +80,15 @@ impl Words {
         self.hashes.clear();
         self.starts.clear();
         self.ends.clear();
+    }
+
+    /// Forgets all words but the last `n_kept`, and returns how many are gone.
+    pub(crate) fn keep_last(&mut self, n_kept: usize) -> usize {
+        let n_gone = self.len().saturating_sub(n_kept);
+        self.hashes.drain(..n_gone);
+        self.starts.drain(..n_gone);
+        self.ends.drain(..n_gone);
+        n_gone
     }
 
     /// Returns the original bytes from the start of word `first_word` to the end of the last of `n_words` words; the
@@ -119,17 +128,49 @@ impl Normaliser {
     /// Cost: see the module; no allocation once `words` has grown to the size of its texts.
     pub fn words(&self, text: &str, words: &mut Words) {
         words.clear();
-        let text = addressable(text);
-        let bytes = text.as_bytes();
+        self.append_words(addressable(text), 0, words);
+    }
+
+    /// Adds the words of a piece of a text that begins at byte `base` of it; see [`pieces`].
+    pub(crate) fn append_words(&self, piece: &str, base: usize, words: &mut Words) {
+        let bytes = piece.as_bytes();
         for_each_run(self.level, bytes, |start, end| {
             if let Some(hash) = self.hasher.hash_ascii(bytes, start, end) {
-                words.push(hash, start, end);
+                words.push(hash, base + start, base + end);
             } else {
                 let mut sink = HashSink { hasher: &self.hasher, partial: self.hasher.start(), words };
-                walk_run(&text[start..end], start, &mut sink);
+                walk_run(&piece[start..end], base + start, &mut sink);
             }
         });
     }
+}
+
+/// Cuts a text into pieces of at most `piece_bytes`, each with its first byte in the text. Their words, one piece after the other, are
+/// those of the text.
+///
+/// A piece is longer where there is nothing between two words to cut at: within a word of that length.
+pub fn pieces(text: &str, piece_bytes: usize) -> impl Iterator<Item = (usize, &str)> {
+    let text = addressable(text);
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let rest = &text[start..];
+        if rest.is_empty() {
+            return None;
+        }
+        let end = if rest.len() <= piece_bytes { rest.len() } else { find_cut(rest, piece_bytes) };
+        let piece = (start, &rest[..end]);
+        start += end;
+        Some(piece)
+    })
+}
+
+/// Finds a place between words that is not the beginning: the last one up to byte `at`, or else the first one behind it.
+fn find_cut(text: &str, at: usize) -> usize {
+    let at = text.floor_char_boundary(at);
+    let is_cut = |(at, c): &(usize, char)| *at > 0 && begins_anew(*c);
+    let before = text[..at].char_indices().rev().find(is_cut);
+    let behind = || text[at..].char_indices().map(|(offset, c)| (at + offset, c)).find(is_cut);
+    before.or_else(behind).map_or(text.len(), |(at, _)| at)
 }
 
 /// Calls `visit(word, span)` for every word of a text in normal form, in order; the words and spans are those of

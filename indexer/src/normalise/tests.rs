@@ -424,3 +424,44 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn words_of_pieces_are_the_words_of_the_text(
+        text in prop_oneof!["\\PC{0,60}", "[ab½ﬁ漢字กำ\u{301}\u{200d}'’ .\u{3000}한글が\u{3099}]{0,60}"],
+        piece_bytes in 1_usize..24,
+    ) {
+        let normaliser = Normaliser::new(1);
+        let (mut whole, mut joined) = (Words::default(), Words::default());
+        normaliser.words(&text, &mut whole);
+        let (mut end, mut spelled) = (0, Vec::new());
+        for (start, piece) in pieces(&text, piece_bytes) {
+            prop_assert_eq!((start, piece), (end, &text[start..start + piece.len()]));
+            prop_assert!(!piece.is_empty());
+            end = start + piece.len();
+            normaliser.append_words(piece, start, &mut joined);
+            for_each_word(piece, |word, _| spelled.push(word.to_owned()));
+        }
+        prop_assert_eq!(end, text.len());
+        prop_assert_eq!((joined.hashes, joined.starts, joined.ends), (whole.hashes, whole.starts, whole.ends));
+        let mut expected = Vec::new();
+        for_each_word(&text, |word, _| expected.push(word.to_owned()));
+        prop_assert_eq!(spelled, expected);
+    }
+}
+
+#[test]
+fn pieces_are_as_long_as_they_may_be_unless_a_word_is_longer() {
+    for (text, expected) in [
+        ("", &[][..]),
+        ("aa bb cc", &["aa", " bb", " cc"]),
+        ("a b c d", &["a b", " c d"]),
+        ("漢字漢", &["漢", "字", "漢"]),
+        ("abcdefgh ij", &["abcdefgh", " ij"]),
+        ("ab", &["ab"]),
+    ] {
+        assert_eq!(pieces(text, 4).map(|(_, piece)| piece).collect::<Vec<_>>(), expected, "{text}");
+    }
+}

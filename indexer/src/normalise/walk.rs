@@ -38,6 +38,12 @@ pub(super) fn walk_run(run: &str, base: usize, sink: &mut impl WordSink) {
     walk.close();
 }
 
+/// Tells whether no word and no cluster reaches over the place before a character, whatever stands there.
+pub(super) fn begins_anew(c: char) -> bool {
+    let entry = entry(c);
+    entry.begins_cluster() && matches!(entry.behaviour(), Behaviour::Simple(Class::Separator | Class::Alone))
+}
+
 /// Whether a word is open, and of which kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {

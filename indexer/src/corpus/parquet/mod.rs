@@ -5,7 +5,8 @@
 //! that crate still answers with a panic (it asserts and indexes where a page contradicts itself) is caught and becomes
 //! an error of the file; nothing of the file is used after that.
 //!
-//! Memory: the footer, and per column one page and its dictionary, each at most 1 GiB and usually 1 MiB.
+//! Memory: the footer, and per column one page and its dictionary, usually 1 MiB each and at most their share of the
+//! build's memory.
 
 mod footer;
 mod pages;
@@ -31,6 +32,7 @@ use super::options::ReadOptions;
 use super::progress::FileProgress;
 use super::{Row, Skipped};
 use crate::error::{Error, Result};
+use crate::memory::MemoryPlan;
 use pages::CheckedPages;
 use schema::{Column, Kind};
 
@@ -77,6 +79,7 @@ pub(super) struct ParquetRows {
     n_groups_opened: usize,
     group: Option<Group>,
     row: u64,
+    memory: MemoryPlan,
     progress: FileProgress,
 }
 
@@ -93,7 +96,7 @@ struct Group {
 
 impl ParquetRows {
     /// Opens a file; `plan` is what [`resolve`] returned for it.
-    pub(super) fn open(file: &InputFile, plan: Plan, progress: FileProgress) -> Result<Self> {
+    pub(super) fn open(file: &InputFile, plan: Plan, memory: MemoryPlan, progress: FileProgress) -> Result<Self> {
         let (opened, metadata, known) = open(&file.path)?;
         let find = |name: &String| schema::find(&known, name).cloned();
         let columns: Option<Vec<Column>> = plan.names().iter().map(find).collect();
@@ -110,6 +113,7 @@ impl ParquetRows {
             n_groups_opened: 0,
             group: None,
             row: 0,
+            memory,
             progress,
         })
     }
@@ -145,7 +149,7 @@ impl ParquetRows {
         let Some(metadata) = self.metadata.row_groups().get(self.n_groups_opened) else { return Ok(false) };
         let opened = catch(|| {
             let open_column = |column: &Column| {
-                let pages = CheckedPages::open(&self.file, metadata, column.leaf_idx)?;
+                let pages = CheckedPages::open(&self.file, metadata, column.leaf_idx, self.memory.page_bytes_max())?;
                 Ok(ColumnValues::new(column, metadata, pages))
             };
             let columns: parquet::errors::Result<_> = self.columns.iter().map(open_column).collect();

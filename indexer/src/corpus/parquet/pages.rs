@@ -17,9 +17,12 @@ use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::thrift::{I32, STRUCT, Stop, Walk};
 
-/// Longest page, in bytes when decompressed. Writers look at a page's size every 1,024 values, so that pages of books
-/// get this long.
+/// Longest page, in bytes when decompressed, however much memory there is. Writers look at a page's size every 1,024
+/// values, so that pages of books get this long.
 const PAGE_BYTES_MAX: u64 = 1 << 30;
+
+/// What a value of a dictionary takes once decoded, in bytes.
+const DICTIONARY_VALUE_BYTES: u64 = 32;
 
 /// Longest page header, in bytes. Some writers put the smallest and the largest text of the page there.
 const HEADER_BYTES_MAX: usize = 16 << 20;
@@ -56,6 +59,8 @@ pub(super) struct CheckedPages {
     max_def_level: i16,
     /// Where the next page's header stands.
     offset: u64,
+    /// Longest page, in bytes when decompressed: [`PAGE_BYTES_MAX`], or less where there is less memory.
+    page_bytes_max: u64,
     /// Bytes of the column from there on.
     bytes_left: u64,
     n_list_values: u64,
@@ -74,7 +79,12 @@ struct Header {
 
 impl CheckedPages {
     /// Opens a column of a row group.
-    pub(super) fn open(file: &Arc<File>, group: &RowGroupMetaData, leaf_idx: usize) -> Result<Self> {
+    pub(super) fn open(
+        file: &Arc<File>,
+        group: &RowGroupMetaData,
+        leaf_idx: usize,
+        page_bytes_max: u64,
+    ) -> Result<Self> {
         let column = group.columns().get(leaf_idx).ok_or_else(|| error("a row group lacks a column"))?;
         let (offset, bytes_left) = byte_range(column, file.metadata()?.len())?;
         let n_rows = usize::try_from(group.num_rows())?;
@@ -85,6 +95,7 @@ impl CheckedPages {
             max_rep_level: column.column_descr().max_rep_level(),
             max_def_level: column.column_descr().max_def_level(),
             offset,
+            page_bytes_max: page_bytes_max.min(PAGE_BYTES_MAX),
             bytes_left,
             n_list_values: 0,
         })
@@ -98,9 +109,12 @@ impl CheckedPages {
             if length > self.bytes_left {
                 return Err(error("a page is longer than its column"));
             }
-            if header.page_bytes > PAGE_BYTES_MAX {
-                let problem = format!("a page has {} bytes: expected at most {PAGE_BYTES_MAX}", header.page_bytes);
-                return Err(ParquetError::General(problem));
+            if header.page_bytes.max(header.stored_bytes) > self.page_bytes_max {
+                let (n_bytes, bytes_max) = (header.page_bytes.max(header.stored_bytes), self.page_bytes_max);
+                let hint = if bytes_max < PAGE_BYTES_MAX { ", with this memory" } else { "" };
+                return Err(ParquetError::General(format!(
+                    "a page has {n_bytes} bytes: expected at most {bytes_max}{hint}"
+                )));
             }
             self.check_compressed(&header)?;
             self.offset += length;
@@ -161,6 +175,12 @@ impl CheckedPages {
         if page.is_dictionary_page() {
             // Every value takes 4 bytes at least: a text its length.
             let fits = n_values <= DICTIONARY_VALUES_MAX && n_values as usize <= buffer.len() / 4;
+            if fits && u64::from(n_values) * DICTIONARY_VALUE_BYTES > self.page_bytes_max {
+                let n_max = self.page_bytes_max / DICTIONARY_VALUE_BYTES;
+                let problem =
+                    format!("a dictionary has {n_values} entries: expected at most {n_max}, with this memory");
+                return Err(ParquetError::General(problem));
+            }
             return if fits { Ok(()) } else { Err(error("a dictionary has more entries than bytes")) };
         }
         if self.max_rep_level > 0 {

@@ -263,7 +263,7 @@ fn forged_numbers_are_refused_before_memory_is_taken() {
     let sound = with_long_headers(Some(Encoding::PLAIN), Compression::SNAPPY);
     for (page_type, page_bytes, n_values, expected) in [
         (0, None, 100, ""),
-        (0, Some(i32::MAX), 100, "a page has 2147483647 bytes: expected at most 1073741824"),
+        (0, Some(i32::MAX), 100, "a page has 2147483647 bytes: expected at most 268435456, with this memory"),
         (2, None, i32::MAX, "a dictionary has more entries than bytes"),
         (0, None, i32::MAX, "definition levels"),
     ] {

@@ -5,13 +5,16 @@
 //! ```text
 //! +0   2  length w of the word
 //! +2   4  number of documents
-//! +6   4  length p of the postings
-//! +10  1  field
-//! +11  w  word
+//! +6   4  first of these documents
+//! +10  4  last of them
+//! +14  4  length p of the postings
+//! +18  1  field
+//! +19  w  word
 //!      p  postings: for each document its distance to the one before (the first: to 0), then the word's frequency, as LEB128
 //! ```
 //!
-//! Runs hold consecutive documents, so a term's postings are those of the first run, then those of the second, and so on.
+//! Runs hold consecutive documents, so a term's postings are those of the first run, then those of the second, and so on. A long
+//! document may begin in one run and end in the next.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -21,7 +24,7 @@ use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::files::Scratch;
-use super::inverter::{Inverter, Posting};
+use super::inverter::{Inverter, Posting, Prefix, prefix_of};
 use crate::error::Result;
 use crate::index::block_file::BlockFile;
 
@@ -30,34 +33,46 @@ use crate::index::block_file::BlockFile;
 struct Record {
     word_bytes: U16,
     n_docs: U32,
+    first_doc: U32,
+    last_doc: U32,
     postings_bytes: U32,
     field: u8,
 }
 
-/// Empties the inverter into a scratch file.
-pub(super) fn write_run(inverter: &mut Inverter, scratch: &Arc<Scratch>, name: String) -> Result<BlockFile> {
+/// Empties the inverter into a scratch file; see [`Inverter::drain`].
+pub(super) fn write_run(
+    inverter: &mut Inverter,
+    is_open: bool,
+    scratch: &Arc<Scratch>,
+    name: String,
+) -> Result<BlockFile> {
     let mut file = scratch.create_file(name)?;
-    let mut bytes = Vec::new();
-    inverter.drain(|field, word, postings| {
-        bytes.clear();
-        let mut doc_before = 0;
-        for Posting { doc, frequency } in postings {
-            push_leb128(&mut bytes, doc - doc_before);
-            push_leb128(&mut bytes, *frequency);
-            doc_before = *doc;
-        }
-        // The limits of the inverter keep all three far below their widths.
-        let record = Record {
-            word_bytes: U16::new(u16::try_from(word.len()).unwrap_or(u16::MAX)),
-            n_docs: U32::new(u32::try_from(postings.len()).unwrap_or(u32::MAX)),
-            postings_bytes: U32::new(u32::try_from(bytes.len()).unwrap_or(u32::MAX)),
-            field,
-        };
-        file.write(record.as_bytes())?;
-        file.write(word)?;
-        file.write(&bytes)
-    })?;
+    inverter.drain(is_open, encode_term, |bytes| file.write(bytes))?;
     file.finish()
+}
+
+/// Appends the record of a term.
+fn encode_term(field: u8, word: &[u8], postings: &[Posting], bytes: &mut Vec<u8>) {
+    let start = bytes.len();
+    bytes.resize(start + size_of::<Record>(), 0);
+    bytes.extend_from_slice(word);
+    let postings_start = bytes.len();
+    let mut doc_before = 0;
+    for Posting { doc, frequency } in postings {
+        push_leb128(bytes, doc - doc_before);
+        push_leb128(bytes, *frequency);
+        doc_before = *doc;
+    }
+    // The limits of the inverter keep all lengths far below their widths.
+    let record = Record {
+        word_bytes: U16::new(u16::try_from(word.len()).unwrap_or(u16::MAX)),
+        n_docs: U32::new(u32::try_from(postings.len()).unwrap_or(u32::MAX)),
+        first_doc: U32::new(postings.first().map_or(0, |first| first.doc)),
+        last_doc: U32::new(doc_before),
+        postings_bytes: U32::new(u32::try_from(bytes.len() - postings_start).unwrap_or(u32::MAX)),
+        field,
+    };
+    bytes[start..start + size_of::<Record>()].copy_from_slice(record.as_bytes());
 }
 
 /// A run that is read, standing on one term.
@@ -68,20 +83,26 @@ pub(super) struct Run {
     scratch: Arc<Scratch>,
     field: u8,
     word: Vec<u8>,
+    /// Of field and word, to compare.
+    prefix: Prefix,
     n_docs: u32,
+    first_doc: u32,
+    last_doc: u32,
     postings: std::ops::Range<usize>,
 }
 
 impl Run {
     /// Opens a run on its first term; `None` where it has none.
-    fn open(file: BlockFile, place: usize, scratch: &Arc<Scratch>) -> Result<Option<Self>> {
+    fn open(file: BlockFile, place: usize, scratch: &Arc<Scratch>) -> Result<Option<Box<Self>>> {
         let scratch = Arc::clone(scratch);
-        let run = Self { place, file, scratch, field: 0, word: Vec::new(), n_docs: 0, postings: 0..0 };
+        let (field, word, prefix, n_docs, first_doc, last_doc) = (0, Vec::new(), Prefix::default(), 0, 0, 0);
+        let run =
+            Box::new(Self { place, file, scratch, field, word, prefix, n_docs, first_doc, last_doc, postings: 0..0 });
         run.advance()
     }
 
     /// Goes to the next term; `None` behind the last.
-    fn advance(mut self) -> Result<Option<Self>> {
+    fn advance(mut self: Box<Self>) -> Result<Option<Box<Self>>> {
         let start = self.postings.end;
         if start == self.file.payload_bytes() {
             return Ok(None);
@@ -93,6 +114,9 @@ impl Run {
         self.word.extend_from_slice(self.file.slice(word_start..word_end)?);
         self.postings = word_end..word_end.saturating_add(record.postings_bytes.get() as usize);
         (self.field, self.n_docs) = (record.field, record.n_docs.get());
+        (self.first_doc, self.last_doc) = (record.first_doc.get(), record.last_doc.get());
+        self.prefix = prefix_of(self.key());
+        self.file.ensure_whole()?;
         self.scratch.note_read(self.postings.end - start);
         Ok(Some(self))
     }
@@ -108,7 +132,7 @@ impl Run {
             doc = doc.wrapping_add(distance);
             emit(Posting { doc, frequency });
         }
-        Ok(())
+        self.file.ensure_whole()
     }
 
     fn key(&self) -> (u8, &[u8]) {
@@ -118,7 +142,8 @@ impl Run {
 
 impl Ord for Run {
     fn cmp(&self, other: &Self) -> Ordering {
-        (self.key(), self.place).cmp(&(other.key(), other.place))
+        let by_key = || (self.key(), self.place).cmp(&(other.key(), other.place));
+        self.prefix.cmp(&other.prefix).then_with(by_key)
     }
 }
 
@@ -140,9 +165,10 @@ impl Eq for Run {}
 ///
 /// Cost: O(log runs) a term of a run.
 pub(super) struct MergedRuns {
-    heap: BinaryHeap<Reverse<Run>>,
+    heap: BinaryHeap<Reverse<Box<Run>>>,
     /// The runs that have the current term, in order.
-    current: Vec<Run>,
+    #[expect(clippy::vec_box, reason = "they come from the heap, which moves boxes, and go back to it")]
+    current: Vec<Box<Run>>,
 }
 
 impl MergedRuns {
@@ -161,7 +187,10 @@ impl MergedRuns {
             self.heap.extend(run.advance()?.map(Reverse));
         }
         while let Some(Reverse(run)) = self.heap.peek()
-            && self.current.first().map_or(run.field == field, |first| run.key() == first.key())
+            && self
+                .current
+                .first()
+                .map_or(run.field == field, |first| run.prefix == first.prefix && run.key() == first.key())
         {
             self.current.extend(self.heap.pop().map(|Reverse(run)| run));
         }
@@ -175,12 +204,22 @@ impl MergedRuns {
 
     /// Returns in how many documents the current term stands.
     pub(super) fn n_docs(&self) -> u32 {
-        self.current.iter().map(|run| run.n_docs).sum()
+        let n_twice = self.current.windows(2).filter(|pair| pair[0].last_doc == pair[1].first_doc).count();
+        let n_docs: u32 = self.current.iter().map(|run| run.n_docs).sum();
+        n_docs.saturating_sub(u32::try_from(n_twice).unwrap_or(u32::MAX))
     }
 
     /// Hands out the current term's postings in order.
     pub(super) fn read_postings(&self, mut emit: impl FnMut(Posting)) -> Result<()> {
-        self.current.iter().try_for_each(|run| run.read_postings(&mut emit))
+        let mut before: Option<Posting> = None;
+        for run in &self.current {
+            run.read_postings(|posting| match &mut before {
+                Some(before) if before.doc == posting.doc => before.frequency += posting.frequency,
+                before => before.replace(posting).into_iter().for_each(&mut emit),
+            })?;
+        }
+        before.into_iter().for_each(emit);
+        Ok(())
     }
 }
 
@@ -229,19 +268,23 @@ mod tests {
                 0..5,
             )
         ) {
-            let (scratch, mut inverter) = (scratch(), Inverter::new());
+            let (scratch, mut inverter) = (scratch(), Inverter::new(1 << 20));
             let mut expected: BTreeMap<(u8, Vec<u8>), BTreeMap<u32, u32>> = BTreeMap::new();
             let (mut files, mut doc) = (Vec::new(), 0);
             for documents in &runs {
                 for document in documents {
                     inverter.start_document();
-                    for (field, word) in document {
+                    for (n, (field, word)) in document.iter().enumerate() {
                         inverter.add(*field, word);
                         *expected.entry((*field, word.clone().into())).or_default().entry(doc).or_default() += 1;
+                        if n == 5 {
+                            // The document goes on in the next run, and may do so twice.
+                            files.push(write_run(&mut inverter, true, &scratch, format!("run-{}", files.len())).unwrap());
+                        }
                     }
                     doc += 1;
                 }
-                files.push(write_run(&mut inverter, &scratch, format!("run-{}", files.len())).unwrap());
+                files.push(write_run(&mut inverter, false, &scratch, format!("run-{}", files.len())).unwrap());
             }
             let mut merged = MergedRuns::open(files, &scratch).unwrap();
             let mut found = BTreeMap::new();

@@ -25,12 +25,23 @@ fn source(id: &str, attributes: &Attributes, text: &str) -> Source {
     (id.to_owned(), attributes.clone(), text.split(' ').map(String::from).collect())
 }
 
-fn build(storage: &Arc<dyn Storage>, documents: &[Source], run_memory_bytes: usize) -> Result<Seal> {
-    let mut writer = CatalogWriter::with_run_memory(storage, Path::new("temp"), run_memory_bytes)?;
+fn build(storage: &Arc<dyn Storage>, documents: &[Source], memory_bytes: usize) -> Result<Seal> {
+    let mut writer = CatalogWriter::create(storage, Path::new("temp"), memory_bytes)?;
     for (id, attributes, words) in documents {
-        writer.add(id, attributes, |add| words.iter().for_each(|word| add(word)))?;
+        writer.add(id, attributes, |add| terms_in_pieces(words, add))?;
     }
     writer.finish(Path::new("catalog"))
+}
+
+/// Hands over words in pieces of 7.
+fn terms_in_pieces(words: &[String], add: &mut dyn FnMut(&Terms)) {
+    let mut counter = TermCounter::default();
+    for piece in words.chunks(7) {
+        for word in piece {
+            counter.add(word);
+        }
+        add(&counter.take());
+    }
 }
 
 fn open(storage: &dyn Storage, seal: Seal, n_docs: usize) -> Result<Catalog> {
@@ -116,6 +127,27 @@ fn naive_scores(documents: &[Source], words: &[String]) -> BTreeMap<u32, f64> {
     scores
 }
 
+/// Asks which documents have a word: all of them, or those of every `step`-th.
+fn documents_with_word(catalog: &Catalog, word: &str, step: usize) -> Vec<u32> {
+    let mut found = Vec::new();
+    if step == 1 {
+        catalog.for_each_document_with_word(word, |doc| found.push(doc.0)).unwrap();
+    } else {
+        let docs: Vec<DocIdx> = (0..catalog.0.n_docs).step_by(step).map(DocIdx).collect();
+        catalog.for_each_of_with_word(&docs, word, |doc| found.push(doc.0)).unwrap();
+    }
+    found
+}
+
+/// The naive answer to the same; nothing is no word.
+fn having(documents: &[Source], word: &str, step: usize) -> Vec<u32> {
+    let sources = documents.iter().zip(0..).step_by(step);
+    sources
+        .filter(|((_, _, own), _)| own.iter().any(|own| !own.is_empty() && own == word))
+        .map(|(_, doc)| doc)
+        .collect()
+}
+
 fn arbitrary_source() -> impl Strategy<Value = Source> {
     let value = "|MIT|Apache-2.0|\\PC{1,12}|[\0-\u{20}]{1,3}";
     let word = "[ab]|[ab]|[a-c]{1,2}|\\PC{0,6}|\0{1,2}";
@@ -133,11 +165,11 @@ proptest! {
     fn every_answer_agrees_with_the_documents(
         documents in prop::collection::vec(arbitrary_source(), 0..40),
         query in prop::collection::vec("[ab]|[a-c]{1,2}|\\PC{0,2}", 0..6),
-        run_memory_bytes in prop_oneof![Just(0), Just(70_000), Just(usize::MAX)],
+        memory_bytes in prop_oneof![Just(0), Just(8_000), Just(usize::MAX)],
         limit in 0_usize..45,
     ) {
         let storage = memory();
-        let seal = build(&storage, &documents, run_memory_bytes).unwrap();
+        let seal = build(&storage, &documents, memory_bytes).unwrap();
         prop_assert_eq!(storage.list(Path::new("temp")).unwrap(), Vec::<String>::new());
         let catalog = open(&*storage, seal, documents.len()).unwrap();
         for ((id, attributes, _), doc) in documents.iter().zip(0..) {
@@ -154,6 +186,8 @@ proptest! {
         }
         for (word, frequency) in frequencies {
             prop_assert_eq!(catalog.document_frequency(word).unwrap(), frequency, "{:?}", word);
+            prop_assert_eq!(documents_with_word(&catalog, word, 1), having(&documents, word, 1), "{:?}", word);
+            prop_assert_eq!(documents_with_word(&catalog, word, 2), having(&documents, word, 2), "{:?}", word);
         }
 
         for field in AttributeField::ALL {
@@ -201,18 +235,18 @@ fn the_same_documents_give_the_same_bytes() {
     let reference = memory();
     let seal = build(&reference, &documents, usize::MAX).unwrap();
     let bytes = reference.open(Path::new("catalog")).unwrap();
-    let check = |storage: Arc<dyn Storage>, run_memory_bytes, what: &str| {
-        assert_eq!(build(&storage, &documents, run_memory_bytes).unwrap(), seal, "{what}");
+    let check = |storage: Arc<dyn Storage>, memory_bytes, what: &str| {
+        assert_eq!(build(&storage, &documents, memory_bytes).unwrap(), seal, "{what}");
         assert_eq!(&*storage.open(Path::new("catalog")).unwrap(), &*bytes, "{what}");
     };
-    for run_memory_bytes in [0, 66_000, 70_000, 100_000, 1 << 20] {
-        check(memory(), run_memory_bytes, &format!("runs of {run_memory_bytes} bytes"));
+    for memory_bytes in [0, 6_000, 9_000, 100_000, 1 << 20] {
+        check(memory(), memory_bytes, &format!("runs of {memory_bytes} bytes"));
     }
     let dir = tempfile::tempdir().unwrap();
-    check(Arc::new(DiskStorage::new(dir.path())), 80_000, "on disk");
+    check(Arc::new(DiskStorage::new(dir.path())), 10_000, "on disk");
     std::thread::scope(|scope| {
         for thread in 0..4 {
-            scope.spawn(move || check(memory(), 66_000 + thread * 5_000, "beside other threads"));
+            scope.spawn(move || check(memory(), 6_000 + thread * 1_000, "beside other threads"));
         }
     });
 }
@@ -227,6 +261,17 @@ fn the_bytes_are_those_of_this_format() {
 
 const GOLDEN_BYTES: u64 = 8240;
 const GOLDEN_ROOT: &str = "b911f1067bd691c9";
+
+#[test]
+fn documents_with_a_word_are_found_over_many_blocks_of_postings() {
+    let documents = sample(2_000);
+    let catalog = catalog_of(&documents);
+    for word in ["the", "fox", "rare7919", "none", ""] {
+        for step in [1, 2, 7, 999] {
+            assert_eq!(documents_with_word(&catalog, word, step), having(&documents, word, step), "{word:?} {step}");
+        }
+    }
+}
 
 #[test]
 fn a_catalogue_of_no_documents_answers() {
@@ -260,9 +305,9 @@ fn unicode_and_the_longest_attributes_come_back_and_longer_ones_are_refused() {
         source("", &Attributes::default(), ""),
     ];
     let storage = memory();
-    let mut writer = CatalogWriter::create(&storage, Path::new("temp")).unwrap();
+    let mut writer = CatalogWriter::create(&storage, Path::new("temp"), 1 << 20).unwrap();
     for (id, attributes, words) in &documents {
-        writer.add(id, attributes, |add| words.iter().for_each(|word| add(word))).unwrap();
+        writer.add(id, attributes, |add| terms_in_pieces(words, add)).unwrap();
         let too_long = Attributes { origin: format!("{long}x"), ..attributes.clone() };
         let error = writer.add(id, &too_long, |_| panic!("words of a refused document")).unwrap_err();
         assert_eq!(error.to_string(), "origin is `4097 bytes`: expected at most 4096 bytes");
@@ -403,6 +448,9 @@ impl Storage for FullStorage {
     fn list(&self, dir: &Path) -> Result<Vec<String>> {
         self.files.list(dir)
     }
+    fn exists(&self, path: &Path) -> Result<bool> {
+        self.files.exists(path)
+    }
     fn open(&self, path: &Path) -> Result<FileBytes> {
         self.files.open(path)
     }
@@ -436,12 +484,12 @@ fn a_disk_that_fills_up_at_any_write_is_an_error_and_leaves_no_scratch() {
     let full =
         |n_writes| FullStorage { files: MemoryStorage::default(), writes_left: Arc::new(AtomicUsize::new(n_writes)) };
     let plenty = full(usize::MAX);
-    build(&(Arc::new(plenty.clone()) as Arc<dyn Storage>), &documents, 70_000).unwrap();
+    build(&(Arc::new(plenty.clone()) as Arc<dyn Storage>), &documents, 0).unwrap();
     let n_writes = usize::MAX - plenty.writes_left.load(Ordering::Relaxed);
     assert!(n_writes > 30, "{n_writes}");
     for n_writes in 0..n_writes {
         let storage: Arc<dyn Storage> = Arc::new(full(n_writes));
-        let error = build(&storage, &documents, 70_000).unwrap_err();
+        let error = build(&storage, &documents, 0).unwrap_err();
         let Error::Io { source, .. } = error else { panic!("after {n_writes} writes: {error}") };
         assert_eq!(source.kind(), io::ErrorKind::StorageFull, "after {n_writes} writes: {source}");
         assert_eq!(storage.list(Path::new("temp")).unwrap(), Vec::<String>::new(), "after {n_writes} writes");
@@ -453,7 +501,7 @@ fn a_writer_that_failed_does_not_finish() {
     let files = MemoryStorage::default();
     let writes_left = Arc::new(AtomicUsize::new(1));
     let storage: Arc<dyn Storage> = Arc::new(FullStorage { files, writes_left: Arc::clone(&writes_left) });
-    let mut writer = CatalogWriter::create(&storage, Path::new("temp")).unwrap();
+    let mut writer = CatalogWriter::create(&storage, Path::new("temp"), 1 << 20).unwrap();
     let documents = sample(2000);
     let mut add = || documents.iter().try_for_each(|(id, attributes, _)| writer.add(id, attributes, |_| ()));
     assert!(matches!(add().unwrap_err(), Error::Io { .. }));
@@ -464,8 +512,8 @@ fn a_writer_that_failed_does_not_finish() {
 #[test]
 fn a_writer_that_is_dropped_removes_its_scratch_files() {
     let storage = memory();
-    let mut writer = CatalogWriter::with_run_memory(&storage, Path::new("temp"), 0).unwrap();
-    writer.add("a", &Attributes::default(), |add| add("word")).unwrap();
+    let mut writer = CatalogWriter::create(&storage, Path::new("temp"), 0).unwrap();
+    writer.add("a", &Attributes::default(), |add| terms_in_pieces(&["word".to_owned()], add)).unwrap();
     assert!(!storage.list(Path::new("temp")).unwrap().is_empty());
     drop(writer);
     assert_eq!(storage.list(Path::new("temp")).unwrap(), Vec::<String>::new());

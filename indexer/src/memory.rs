@@ -1,0 +1,157 @@
+//! How a build divides the memory it was given: the one place that knows all shares.
+//!
+//! | share | what for |
+//! |---|---|
+//! | 3/16 | the line that is being read |
+//! | 1/16 | its text without escapes, while it is parsed |
+//! | 1/16 | its text, waiting to be taken |
+//! | 1/16 | window of the decompressor; pages of Parquet take the place of lines |
+//! | 3/16 | texts between reader and writer, with what is made of them, and what the allocator does not give back |
+//! | 8 MiB | the program itself: code tables, stacks, file buffers |
+//! | the rest | tables: 3/8 of it words for the catalogue, 9/32 anchors, 7/32 bands, 2/32 each ids and normal forms |
+//!
+//! Longest documents have fixed limits too, so that of much memory nearly all goes to the tables. A share is a bound, not a reservation.
+//!
+//! What grows with a segment besides is small and held until its end: 8 bytes for every 4 KiB of file and 16 for every 16 KiB of text, which
+//! is 0.15 % of the text; a directory of 0.1 byte a posting while a table is written; one bit a document where ids come twice.
+
+use crate::error::Error;
+use crate::limits::{BUILD_MEMORY_BYTES, BUILD_MEMORY_BYTES_MIN, DOCUMENT_BYTES_MAX, LINE_BYTES_MAX};
+
+/// What the program takes before it reads anything, in bytes.
+const PROGRAM_BYTES: usize = 8 << 20;
+
+/// Most text of a batch, in bytes: enough to keep many cores busy.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+
+/// Most memory for the catalogue's words, in bytes: the table of terms should stay in the last-level cache.
+const CATALOG_BYTES_MAX: usize = 128 << 20;
+
+/// Largest window of a zstd frame, in bytes: 128 MiB, what the zstd tool itself accepts without `--long`.
+const ZSTD_WINDOW_BYTES_MAX: usize = 128 << 20;
+
+/// The shares of one build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryPlan {
+    memory_bytes: usize,
+}
+
+impl Default for MemoryPlan {
+    /// Divides 2 GiB.
+    fn default() -> Self {
+        Self { memory_bytes: BUILD_MEMORY_BYTES }
+    }
+}
+
+impl MemoryPlan {
+    /// Divides so much memory. Less than [`BUILD_MEMORY_BYTES_MIN`] bounds the tables alone: for tests, which want temporary files from
+    /// little text.
+    pub fn new(memory_bytes: usize) -> Self {
+        Self { memory_bytes }
+    }
+
+    /// Returns the longest text that can be indexed, in bytes.
+    pub fn document_bytes_max(self) -> usize {
+        (self.reading_bytes() / 16).min(DOCUMENT_BYTES_MAX as usize)
+    }
+
+    /// Returns the longest line of JSON that can be read, in bytes.
+    pub(crate) fn line_bytes_max(self) -> usize {
+        (self.reading_bytes() / 16 * 3).min(LINE_BYTES_MAX)
+    }
+
+    /// Returns the largest window of a zstd frame, as a power of two. Twice its share, because few files have one that large.
+    pub(crate) fn zstd_window_log_max(self) -> u32 {
+        (self.reading_bytes() / 8).min(ZSTD_WINDOW_BYTES_MAX).ilog2()
+    }
+
+    /// Returns the longest page of a column of Parquet when decompressed, in bytes.
+    pub(crate) fn page_bytes_max(self) -> u64 {
+        self.reading_bytes() as u64 / 8
+    }
+
+    /// Says how much memory a text needs that is longer than [`document_bytes_max`](Self::document_bytes_max), or a line that is longer
+    /// than those that can be read: they are never left out in silence, because the index must not depend on the memory.
+    pub(crate) fn refuse(self, what: &str, n_bytes: usize, bytes_max: usize) -> Error {
+        let needed = self.reading_bytes() as u128 * n_bytes as u128 / bytes_max.max(1) as u128;
+        let needed = usize::try_from(needed).unwrap_or(usize::MAX).div_ceil(1 << 20);
+        let expected = format!("at least {needed} MiB for {what} of {n_bytes} bytes");
+        Error::Argument { name: "memory", expected, found: format!("{} MiB", self.reading_bytes() >> 20) }
+    }
+
+    /// Returns how much text, with an allowance for each row, makes a batch, in bytes.
+    pub(crate) fn batch_bytes(self) -> usize {
+        (self.reading_bytes() / 128).min(BATCH_BYTES_MAX)
+    }
+
+    /// Returns how much text may be between the reader and the writer, in bytes, unless one document has more.
+    pub(crate) fn in_flight_bytes(self) -> usize {
+        self.batch_bytes() * 4
+    }
+
+    /// Returns what the catalogue may take, in bytes.
+    pub(crate) fn catalog_bytes(self) -> usize {
+        (self.tables_bytes() / 8 * 3).min(CATALOG_BYTES_MAX)
+    }
+
+    /// Returns what anchors may take, in bytes. Anchors and bands have 32 postings per 3 KB of text each, the others one a document.
+    pub(crate) fn anchors_bytes(self) -> usize {
+        self.tables_bytes() / 32 * 9
+    }
+
+    /// Returns what band keys may take, in bytes.
+    pub(crate) fn bands_bytes(self) -> usize {
+        self.tables_bytes() / 32 * 7
+    }
+
+    /// Returns what ids may take, and what normal forms may take, in bytes.
+    pub(crate) fn one_each_bytes(self) -> usize {
+        self.tables_bytes() / 32 * 2
+    }
+
+    fn tables_bytes(self) -> usize {
+        let others = self.reader_bytes() + self.passing_bytes() + PROGRAM_BYTES;
+        if self.memory_bytes < BUILD_MEMORY_BYTES_MIN { self.memory_bytes / 4 } else { self.memory_bytes - others }
+    }
+
+    fn reading_bytes(self) -> usize {
+        self.memory_bytes.max(BUILD_MEMORY_BYTES_MIN)
+    }
+
+    fn reader_bytes(self) -> usize {
+        let window_bytes = (self.reading_bytes() / 16).min(ZSTD_WINDOW_BYTES_MAX);
+        self.line_bytes_max() + 2 * self.document_bytes_max() + window_bytes
+    }
+
+    /// One long document, and twice as much for what the allocator keeps of those before it; or batches of short ones with three times
+    /// their text of what is made of them.
+    fn passing_bytes(self) -> usize {
+        (3 * self.document_bytes_max()).max(self.in_flight_bytes() * 4)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_add_up_to_the_memory_and_no_more() {
+        for memory_mib in [64, 65, 100, 256, 1000, 2 << 10, 1 << 20] {
+            let memory_bytes = memory_mib << 20;
+            let plan = MemoryPlan::new(memory_bytes);
+            let tables = plan.catalog_bytes() + plan.anchors_bytes() + plan.bands_bytes() + 2 * plan.one_each_bytes();
+            let all = PROGRAM_BYTES + plan.reader_bytes() + plan.passing_bytes() + tables;
+            assert!(all <= memory_bytes, "{memory_mib} MiB");
+            assert!(tables >= memory_bytes / 4, "{memory_mib} MiB leave {tables} for tables");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_how_much_would_do() {
+        let plan = MemoryPlan::new(64 << 20);
+        let error = plan.refuse("a document", 20_000_000, plan.document_bytes_max());
+        assert_eq!(error.to_string(), "memory is `64 MiB`: expected at least 306 MiB for a document of 20000000 bytes");
+        let enough = MemoryPlan::new(306 << 20);
+        assert!(enough.document_bytes_max() >= 20_000_000);
+    }
+}
