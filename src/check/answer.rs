@@ -70,7 +70,8 @@ pub struct Match {
     pub score: f64,
     /// Words that are the same and in the same order.
     pub matched_tokens: u32,
-    /// How improbable the match is by chance, in bits: sum over matched fingerprints of log2(documents / document frequency).
+    /// How improbable the match is by chance, in bits: sum of log2(documents / document frequency) over the matched fingerprints, or over the rare
+    /// words matched if that is more.
     pub evidence_bits: f64,
     /// Where it stands in the text.
     pub query_span: LineSpan,
@@ -80,7 +81,7 @@ pub struct Match {
     pub document: DocumentRef,
     /// Names that were changed.
     pub renames: Vec<Rename>,
-    /// How many documents hold this stretch.
+    /// How many documents hold this stretch; of one found by rare words, how many have three quarters of those.
     pub document_count: u32,
     /// Whether counting stopped at a cap, so that `document_count` is a lower bound.
     pub document_count_capped: bool,

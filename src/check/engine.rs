@@ -2,24 +2,27 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use copytrace_indexer::index::segment::Segment;
 use copytrace_indexer::index::snapshot::Index;
-use copytrace_indexer::index::storage::DiskStorage;
+use copytrace_indexer::index::storage::Storage;
 use copytrace_indexer::span::Span;
 
 use super::answer::{Answer, DocumentRef, EXCERPT_BYTES_MAX, IndexVersion, LineSpan, Match};
+use super::indexes::{FollowedIndex, NamedIndex};
+use super::lexical::LexicalBuffers;
 use super::passages::{self, Buffers, Copy, Subject};
 use super::policy::Policy;
 use super::prompt::Echo;
-use super::{Checker, Request, TEXT_BYTES_MAX, whole};
+use super::{Checker, Request, TEXT_BYTES_MAX, lexical, whole};
 use crate::error::{Error, Result};
 use crate::query::passages::{Candidates, GramCount, information_bits};
 use crate::query::prints::Prints;
 use crate::query::{documents, passages as query_passages};
 use crate::verify::kind::CopyKind;
+use crate::verify::work::Work;
 
 /// Documents over which the occurrences of a passage are counted; more, and the count is said to be capped.
 const COUNTED_DOCS_MAX: usize = 4096;
@@ -30,17 +33,10 @@ const UNBOUNDED_CHECK: Duration = Duration::from_secs(10);
 /// Share of a passage's k-grams that must be common for the passage to be.
 const COMMON_SHARE: f64 = 0.75;
 
-/// An index with the name under which answers show it.
-#[derive(Debug)]
-struct NamedIndex {
-    name: String,
-    index: Index,
-}
-
 /// Checks texts against one or more indexes.
 #[derive(Debug)]
 pub struct Engine {
-    indexes: Vec<NamedIndex>,
+    indexes: Vec<FollowedIndex>,
     policy: Policy,
     idle: Mutex<Vec<Working>>,
 }
@@ -50,30 +46,37 @@ pub struct Engine {
 struct Working {
     prints: Prints,
     buffers: Buffers,
+    lexical: LexicalBuffers,
 }
 
 impl Engine {
-    /// Opens the newest generation of each index folder.
+    /// Opens the index in each folder, and follows it: a check sees every commit made before it began.
     ///
     /// # Errors
     /// What opening an index says; see [`Index::open`].
     pub fn open(dirs: &[impl AsRef<Path>], seed: u64, policy: Policy) -> Result<Self> {
-        let mut indexes = Vec::new();
-        let name_of = |dir: &Path| dir.file_name().map(|name| name.to_string_lossy().into_owned());
-        for dir in dirs {
-            let dir = dir.as_ref();
-            let index = Index::open(&DiskStorage::new(dir), seed)?;
-            // Two folders of one name are told apart by their paths.
-            let is_alone = dirs.iter().filter(|other| name_of(other.as_ref()) == name_of(dir)).count() == 1;
-            let name = name_of(dir).filter(|_| is_alone).unwrap_or_else(|| dir.display().to_string());
-            indexes.push((name, index));
-        }
-        Ok(Self::new(indexes, policy))
+        Ok(Self::over(FollowedIndex::open_dirs(dirs, seed)?, policy))
     }
 
-    /// Makes an engine of indexes that are open already.
+    /// Opens the index in each storage under a name, and follows it, as [`open`](Self::open) does.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn follow(
+        storages: impl IntoIterator<Item = (String, Arc<dyn Storage>)>,
+        seed: u64,
+        policy: Policy,
+    ) -> Result<Self> {
+        let open = |(name, storage)| FollowedIndex::open(name, storage, seed);
+        Ok(Self::over(storages.into_iter().map(open).collect::<Result<_>>()?, policy))
+    }
+
+    /// Makes an engine of indexes that are open already, and stay as they are.
     pub fn new(indexes: impl IntoIterator<Item = (String, Index)>, policy: Policy) -> Self {
-        let indexes = indexes.into_iter().map(|(name, index)| NamedIndex { name, index }).collect();
+        Self::over(indexes.into_iter().map(|(name, index)| FollowedIndex::fixed(name, index)).collect(), policy)
+    }
+
+    fn over(indexes: Vec<FollowedIndex>, policy: Policy) -> Self {
         Self { indexes, policy, idle: Mutex::default() }
     }
 
@@ -85,10 +88,12 @@ impl Engine {
             checked_bytes: u32::try_from(request.text.len()).unwrap_or(u32::MAX),
             ..Answer::default()
         };
-        for named in &self.indexes {
-            self.check_one(named, request, working, &mut answer)?;
+        working.buffers.work = Work::default();
+        for index in &self.indexes {
+            let named = index.newest()?;
+            self.check_one(&named, request, working, &mut answer)?;
             let generation = named.index.generation().0;
-            answer.indexes.push(IndexVersion { name: named.name.clone(), generation });
+            answer.indexes.push(IndexVersion { name: named.name.to_string(), generation });
         }
         answer.matches.sort_by(best_first);
         answer.degraded.sort_unstable();
@@ -105,23 +110,34 @@ impl Engine {
         working: &mut Working,
         answer: &mut Answer,
     ) -> Result<()> {
-        let (index, text) = (&named.index, request.text.as_str());
+        let (index, text) = (&*named.index, request.text.as_str());
         let deadline = Some(request.deadline.unwrap_or_else(|| Instant::now() + UNBOUNDED_CHECK));
-        let Working { prints, buffers } = working;
+        let Working { prints, buffers, lexical: lexical_buffers } = working;
         prints.compute(index.fingerprinter(), text);
         let subject = Subject { index, text, prints, deadline };
         let candidates = query_passages::find(index, prints, deadline)?;
-        let words_min = self.policy.report_tokens_min();
-        let verified = passages::verify(subject, &candidates, words_min, buffers)?;
-        let mut copies = verified.copies;
         let documents = documents::find(index, prints)?;
-        copies.extend(whole::verify_exact(subject, &documents, buffers)?);
+        let words_min = self.policy.report_tokens_min();
+        let whole = whole::verify_exact(subject, &documents, &candidates, words_min, buffers)?;
+        let verified = passages::verify(subject, &candidates, whole, words_min, buffers)?;
+        let mut copies = verified.copies;
+        let looked_up = if request.is_lexical {
+            lexical::verify(subject, words_min, &mut copies, buffers, lexical_buffers)?
+        } else {
+            lexical::Outcome::default()
+        };
         let jaccard_min = self.policy.near_duplicate_jaccard_min();
         let is_late = whole::verify_similar(subject, &documents, jaccard_min, &mut copies, buffers)?;
         if is_late || verified.is_late || candidates.is_late {
             answer
                 .degraded
                 .push(format!("index `{}`: the deadline passed before every candidate was compared", named.name));
+        }
+        if looked_up.is_late {
+            answer.degraded.push(format!(
+                "index `{}`: the deadline passed before every stretch was looked up by its rare words",
+                named.name
+            ));
         }
         if candidates.is_stale {
             answer.degraded.push(format!(
@@ -138,7 +154,7 @@ impl Engine {
         if !has_similar && documents.n_likely > whole::SIMILAR_DOCS_MAX {
             answer.degraded.push(format!("index `{}`: more similar documents than are compared", named.name));
         }
-        if candidates.is_overfull || verified.is_overfull {
+        if candidates.is_overfull || verified.is_overfull || looked_up.is_capped {
             answer.degraded.push(format!("index `{}`: more candidates than are compared", named.name));
         }
         let echo = Echo::find(index.fingerprinter(), prints, &request.prompt);
@@ -229,7 +245,7 @@ impl Context<'_> {
             evidence_bits: self.bits(copy),
             query_span: line_span(copy.query_span, copy.query_span.lines(self.text)),
             source_span,
-            document: DocumentRef::new(id, attributes, self.named.name.clone()),
+            document: DocumentRef::new(id, attributes, self.named.name.to_string()),
             renames: Vec::new(),
             document_count: occurrences.n_docs,
             document_count_capped: occurrences.is_capped,
@@ -247,15 +263,23 @@ impl Context<'_> {
 
     fn bits(&self, copy: &Copy) -> f64 {
         let n_docs = self.named.index.n_docs();
-        copy.evidence.iter().map(|&word| information_bits(n_docs, self.gram(word).n_docs)).sum()
+        let bits: f64 = copy.evidence.iter().map(|&word| information_bits(n_docs, self.gram(word).n_docs)).sum();
+        // Words and k-grams of the same stretch are not independent: the stronger of the two counts, not the sum.
+        bits.max(copy.lexical.map_or(0.0, |lexical| lexical.bits))
     }
 
-    /// A passage is common where most of its k-grams stand in many origins.
+    /// A passage is common where most of its k-grams stand in many origins. Of a copy found by its rare words these must, too: neither a
+    /// stock phrase in an edited copy of something rare makes it common, nor an edited stock phrase beside a copy of something rare.
     fn is_common(&self, copy: &Copy) -> bool {
         let origins_min = self.policy.common_origins_min();
         let is_common = |gram: GramCount| gram.n_origins >= origins_min && !gram.is_stale;
+        let has_common_words = copy.lexical.map(|lexical| lexical.n_origins >= origins_min);
         let n_common = copy.evidence.iter().filter(|&&word| is_common(self.gram(word))).count();
-        n_common > 0 && n_common as f64 >= COMMON_SHARE * copy.evidence.len() as f64
+        let has_common_grams = n_common as f64 >= COMMON_SHARE * copy.evidence.len() as f64;
+        match has_common_words {
+            Some(has_common_words) => has_common_words && has_common_grams,
+            None => n_common > 0 && has_common_grams,
+        }
     }
 
     fn distinct_words(&self, copy: &Copy) -> u32 {
@@ -269,13 +293,21 @@ impl Context<'_> {
     fn count(&self, copy: &Copy) -> Occurrences {
         let evidence = &copy.evidence;
         let shares_half = |words: &[u32]| {
+            // Most candidates of a long text share a few k-grams and are told by their number alone.
+            if words.len() * 2 < evidence.len() {
+                return false;
+            }
             let n_shared = evidence.iter().filter(|word| words.binary_search(word).is_ok()).count();
             n_shared * 2 >= evidence.len()
         };
+        let n_lexical = copy.lexical.map_or(0, |lexical| lexical.n_docs);
+        if evidence.is_empty() {
+            return Occurrences { n_docs: n_lexical.max(1), is_capped: false };
+        }
         let documents = &self.candidates.documents;
         let counted = documents.iter().take(COUNTED_DOCS_MAX);
         let n_docs = counted.filter(|candidate| candidate.place == copy.place || shares_half(&candidate.words)).count();
-        let n_docs = u32::try_from(n_docs.max(1)).unwrap_or(u32::MAX);
+        let n_docs = u32::try_from(n_docs.max(1)).unwrap_or(u32::MAX).max(n_lexical);
         // No more documents can hold the passage than hold its rarest k-gram.
         let capped = evidence.iter().map(|&word| self.gram(word)).filter(|gram| gram.is_capped);
         match capped.map(|gram| gram.n_docs).min() {

@@ -5,6 +5,8 @@
 
 pub mod answer;
 pub mod engine;
+mod indexes;
+mod lexical;
 mod passages;
 pub mod policy;
 mod prompt;
@@ -33,7 +35,7 @@ pub struct Request {
     pub language: Option<Language>,
     /// What the caller's own prompt contained: copies of it are exempt. At most [`TEXT_BYTES_MAX`] bytes.
     pub prompt: String,
-    /// Whether stretches that no fingerprint explains may be looked up by their rarest words. Without effect so far.
+    /// Whether stretches that no fingerprint explains are looked up by their rarest words, too: finds heavily edited copies.
     pub is_lexical: bool,
     /// When the work must stop; the answer then says what was not looked at.
     pub deadline: Option<Instant>,

@@ -4,6 +4,7 @@
 //! [`DOCS_PER_PASSAGE`] verified documents already is only counted. So the work follows the number of distinct passages, not the number of
 //! copies in the corpus.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -20,6 +21,7 @@ use crate::verify::TextView;
 use crate::verify::align::{Scratch, align};
 use crate::verify::alignment::{AlignOptions, Alignment};
 use crate::verify::kind::{CopyKind, classify};
+use crate::verify::work::Work;
 
 /// Documents that are aligned whatever the others explain: 1 ms. An ordinary text has fewer, so that each of them is compared.
 const DOCS_ALWAYS: usize = 32;
@@ -30,7 +32,7 @@ const DOCS_MAX: usize = 800;
 /// Regions of one document that are aligned: a text of many passages of one book still fits.
 const REGIONS_PER_DOC_MAX: usize = 64;
 /// Bytes read before and after the hits of a region beyond what the text itself suggests.
-const MARGIN_BYTES: u32 = 1024;
+pub(super) const MARGIN_BYTES: u32 = 1024;
 /// Bytes within which the start of a window is moved to a blank.
 const BLANK_SEARCH_BYTES: usize = 256;
 
@@ -65,6 +67,63 @@ pub(super) struct Copy {
     pub(super) source_span: Span,
     /// Words of the text that start a k-gram which this document shares, ascending: its evidence.
     pub(super) evidence: Vec<u32>,
+    /// What its rare words say, where these were looked up.
+    pub(super) lexical: Option<LexicalEvidence>,
+}
+
+/// What the rare words of a copy say about it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct LexicalEvidence {
+    /// Sum over the distinct rare words matched of log2(documents / document frequency).
+    pub(super) bits: f64,
+    /// Documents that have as many of them.
+    pub(super) n_docs: u32,
+    /// Distinct known origins of those.
+    pub(super) n_origins: u32,
+}
+
+impl LexicalEvidence {
+    /// Puts together what is known of two stretches of one document.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            bits: self.bits + other.bits,
+            n_docs: self.n_docs.min(other.n_docs),
+            n_origins: self.n_origins.min(other.n_origins),
+        }
+    }
+}
+
+impl Copy {
+    /// Makes a copy of an alignment with a stretch of a document that begins at byte `source_start` of it.
+    pub(super) fn of(
+        place: Place,
+        query: &TextView,
+        source: &TextView,
+        source_start: u32,
+        alignment: &Alignment,
+        evidence: Vec<u32>,
+    ) -> Self {
+        let (kind, query_span, source_span) = classify(query, source, alignment);
+        Self {
+            kind,
+            place,
+            score: f64::from(alignment.matched_words())
+                / alignment.query_words().len().max(alignment.source_words().len()) as f64,
+            matched_words: alignment.matched_words(),
+            longest_run: alignment.longest_run(),
+            query_runs: alignment.runs.iter().map(|run| run.query..run.query + run.len).collect(),
+            query_span,
+            source_span: Span::new(source_span.start + source_start, source_span.end + source_start),
+            evidence,
+            lexical: None,
+        }
+    }
+
+    /// Returns the words of the text from the first matched one to the last.
+    pub(super) fn query_words(&self) -> Range<u32> {
+        let ends = self.query_runs.first().zip(self.query_runs.last());
+        ends.map_or(0..0, |(first, last)| first.start..last.end)
+    }
 }
 
 /// What verification of the passage candidates found, and what it left out.
@@ -80,22 +139,32 @@ pub(super) struct Verified {
 pub(super) struct Buffers {
     pub(super) bytes: Vec<u8>,
     pub(super) words: Words,
-    seeds: Vec<(u32, u32)>,
+    pub(super) seeds: Vec<(u32, u32)>,
     pub(super) align: Scratch,
+    /// What the check may still spend, on all candidates of all indexes.
+    pub(super) work: Work,
 }
 
-/// Aligns the passage candidates of a text in one index.
+/// Aligns the passage candidates of a text in one index, but for those of which `whole` are copies already.
 pub(super) fn verify(
     subject: Subject<'_>,
     candidates: &Candidates,
+    whole: Vec<Copy>,
     words_min: u32,
     buffers: &mut Buffers,
 ) -> Result<Verified> {
-    let mut verified = Verified::default();
+    let is_whole: BTreeSet<Place> = whole.iter().map(|copy| copy.place).collect();
     // How many verified documents explain the k-gram at each word.
     let mut explained = vec![0_u8; subject.prints.grams.len()];
-    let mut n_docs = 0;
-    for candidate in &candidates.documents {
+    let explain = |copies: &[Copy], explained: &mut [u8]| {
+        for &word in copies.iter().flat_map(|copy| &copy.evidence) {
+            explained[word as usize] = explained[word as usize].saturating_add(1);
+        }
+    };
+    explain(&whole, &mut explained);
+    let mut n_docs = whole.len();
+    let mut verified = Verified { copies: whole, ..Verified::default() };
+    for candidate in candidates.documents.iter().filter(|candidate| !is_whole.contains(&candidate.place)) {
         let is_news = candidate.hits.iter().any(|hit| explained[hit.query_word as usize] < DOCS_PER_PASSAGE);
         if !is_news && n_docs >= DOCS_ALWAYS {
             continue;
@@ -104,7 +173,7 @@ pub(super) fn verify(
             verified.is_late = true;
             break;
         }
-        if n_docs == DOCS_MAX {
+        if n_docs == DOCS_MAX || buffers.work.is_spent() {
             verified.is_overfull = true;
             break;
         }
@@ -112,11 +181,7 @@ pub(super) fn verify(
         let first = verified.copies.len();
         let mut job = Job { subject, candidate, words_min, buffers };
         verified.is_overfull |= job.align_regions(&mut verified.copies)?;
-        for copy in &verified.copies[first..] {
-            for &word in &copy.evidence {
-                explained[word as usize] = explained[word as usize].saturating_add(1);
-            }
-        }
+        explain(&verified.copies[first..], &mut explained);
     }
     Ok(verified)
 }
@@ -147,7 +212,7 @@ impl Job<'_> {
         let regions = regions(&self.candidate.hits, reach);
         let mut is_capped = regions.len() > REGIONS_PER_DOC_MAX;
         for hits in regions.iter().take(REGIONS_PER_DOC_MAX) {
-            if self.subject.is_late() {
+            if self.subject.is_late() || self.buffers.work.is_spent() {
                 return Ok(true);
             }
             let mut margin = reach;
@@ -171,8 +236,12 @@ impl Job<'_> {
         margin: u32,
         copies: &mut Vec<Copy>,
     ) -> Result<Region> {
-        let Buffers { bytes, words, seeds, align: scratch } = &mut *self.buffers;
-        let window = Window::read(segment, record, hits, margin, bytes)?;
+        let Buffers { bytes, words, seeds, align: scratch, work } = &mut *self.buffers;
+        let first = hits.first().map_or(0, |hit| hit.source_byte);
+        let last = hits.last().map_or(0, |hit| hit.source_byte);
+        let range = first.saturating_sub(margin)..last.saturating_add(margin);
+        let window = Window::read(segment, record, range, bytes)?;
+        work.spend(window.text.len());
         let Subject { index, text, prints, .. } = self.subject;
         index.fingerprinter().words(window.text, words);
         seeds.clear();
@@ -184,13 +253,8 @@ impl Job<'_> {
         }
         let query = view(text, &prints.words);
         let source = view(window.text, words);
-        let aligned = align(&query, &source, seeds, &AlignOptions::default(), is_same_word, scratch);
-        let last_word = u32::try_from(words.len()).unwrap_or(u32::MAX);
-        let is_cut = |alignment: &Alignment| {
-            let at = alignment.source_words();
-            (at.start == 0 && !window.is_doc_start) || (at.end == last_word && !window.is_doc_end)
-        };
-        if aligned.alignments.iter().any(is_cut) {
+        let aligned = align(&query, &source, seeds, &AlignOptions::default(), is_same_word, work, scratch);
+        if aligned.alignments.iter().any(|alignment| window.cuts(alignment, words)) {
             return Ok(Region::TooNarrow);
         }
         let is_capped = aligned.capped;
@@ -198,20 +262,8 @@ impl Job<'_> {
             if alignment.matched_words() < self.words_min {
                 continue;
             }
-            let (kind, query_span, source_span) = classify(&query, &source, &alignment);
-            let evidence = evidence(hits, &alignment);
-            copies.push(Copy {
-                kind,
-                place: self.candidate.place,
-                score: f64::from(alignment.matched_words())
-                    / alignment.query_words().len().max(alignment.source_words().len()) as f64,
-                matched_words: alignment.matched_words(),
-                longest_run: alignment.longest_run(),
-                query_runs: alignment.runs.iter().map(|run| run.query..run.query + run.len).collect(),
-                query_span,
-                source_span: Span::new(source_span.start + window.start, source_span.end + window.start),
-                evidence,
-            });
+            let place = self.candidate.place;
+            copies.push(Copy::of(place, &query, &source, window.start, &alignment, evidence(hits, &alignment)));
         }
         Ok(Region::Aligned { is_capped })
     }
@@ -236,28 +288,24 @@ pub(super) fn view<'a>(text: &'a str, words: &'a Words) -> TextView<'a> {
 }
 
 /// A stretch of a document's text.
-struct Window<'a> {
-    text: &'a str,
+pub(super) struct Window<'a> {
+    pub(super) text: &'a str,
     /// First byte in the document.
-    start: u32,
+    pub(super) start: u32,
     is_doc_start: bool,
-    is_doc_end: bool,
+    pub(super) is_doc_end: bool,
 }
 
 impl<'a> Window<'a> {
-    /// Reads the text around the hits. It starts and ends at a blank, so that its words are those of the document.
-    fn read(
+    /// Reads a range of a document's bytes, or what there is of it. It starts and ends at a blank, so that its words are those of the document.
+    pub(super) fn read(
         segment: &Segment,
         record: &DocumentRecord,
-        hits: &[Hit],
-        margin: u32,
+        range: Range<u32>,
         bytes: &'a mut Vec<u8>,
     ) -> Result<Self> {
         let doc_bytes = u32::try_from(record.text.end - record.text.start).unwrap_or(u32::MAX);
-        let first = hits.first().map_or(0, |hit| hit.source_byte);
-        let last = hits.last().map_or(0, |hit| hit.source_byte);
-        let start = first.saturating_sub(margin).min(doc_bytes);
-        let end = last.saturating_add(margin).min(doc_bytes);
+        let (start, end) = (range.start.min(doc_bytes), range.end.min(doc_bytes));
         segment.read_text(record.text.start + u64::from(start)..record.text.start + u64::from(end), bytes)?;
         let (is_doc_start, is_doc_end) = (start == 0, end == doc_bytes);
         let skip = if is_doc_start { 0 } else { first_blank(bytes) };
@@ -265,6 +313,12 @@ impl<'a> Window<'a> {
         let text = segment.as_text(&bytes[skip..keep])?;
         let start = start + u32::try_from(skip).unwrap_or(u32::MAX);
         Ok(Self { text, start, is_doc_start, is_doc_end })
+    }
+
+    /// Tells whether an alignment reaches an edge of the window beyond which the document goes on.
+    pub(super) fn cuts(&self, alignment: &Alignment, words: &Words) -> bool {
+        let at = alignment.source_words();
+        (at.start == 0 && !self.is_doc_start) || (at.end as usize == words.len() && !self.is_doc_end)
     }
 }
 

@@ -4,13 +4,13 @@ use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::normalise::{Words, is_same_word};
 use copytrace_indexer::span::Span;
 
-use super::passages::{Buffers, Copy, Subject, view};
+use super::passages::{Buffers, Copy, LexicalEvidence, Subject, view};
 use crate::error::Result;
 use crate::query::documents::WholeDocuments;
-use crate::query::passages::Place;
+use crate::query::passages::{Candidates, Place};
 use crate::verify::align::align;
 use crate::verify::alignment::{AlignOptions, Alignment};
-use crate::verify::kind::{CopyKind, classify};
+use crate::verify::kind::CopyKind;
 use crate::verify::overlap::jaccard;
 
 /// Documents with the same normal form that are read; one proves it, and more are other sources of the same.
@@ -21,46 +21,51 @@ pub(super) const SIMILAR_DOCS_MAX: usize = 128;
 /// Share of the text's words that a word-for-word copy covers so that "near-duplicate" would say less than is known.
 const WHOLE_SHARE: f64 = 0.9;
 
-/// Finds documents that are the text itself but too short for a k-gram.
+/// Finds documents that are the text itself, by one alignment each: before any passage, so that no time runs out on them, and also where
+/// the text is too short for a k-gram.
 pub(super) fn verify_exact(
     subject: Subject<'_>,
     candidates: &WholeDocuments,
+    passages: &Candidates,
+    words_min: u32,
     buffers: &mut Buffers,
 ) -> Result<Vec<Copy>> {
-    let mut copies = Vec::new();
-    if !subject.prints.grams.is_empty() {
-        return Ok(copies);
+    let prints = subject.prints;
+    if !prints.grams.is_empty() && prints.words.len() < words_min as usize {
+        return Ok(Vec::new());
     }
-    for &place in candidates.exact.iter().take(EXACT_DOCS_MAX) {
-        copies.extend(whole_copy(subject, place, buffers)?);
+    let evidence = |place: &Place| passages.documents.iter().find(|passage| passage.place == *place);
+    let mut exact: Vec<(Place, Vec<u32>)> =
+        candidates.exact.iter().filter_map(|place| Some((*place, evidence(place)?.words.clone()))).collect();
+    if exact.is_empty() {
+        // None of them is among the passages' candidates: other documents fill the lists of their k-grams. They have every k-gram nevertheless.
+        let known = passages.grams.iter().zip(0..).filter(|(gram, _)| gram.n_docs > 0).map(|(_, word)| word);
+        let known: Vec<u32> = known.collect();
+        exact.extend(candidates.exact.iter().take(EXACT_DOCS_MAX).map(|&place| (place, known.clone())));
+    }
+    let mut copies = Vec::new();
+    for (place, evidence) in exact.into_iter().take(EXACT_DOCS_MAX) {
+        copies.extend(whole_copy(subject, place, evidence, buffers)?);
     }
     Ok(copies)
 }
 
 /// A copy of one run of all words of both texts, if they are the same.
-fn whole_copy(subject: Subject<'_>, place: Place, buffers: &mut Buffers) -> Result<Option<Copy>> {
+fn whole_copy(subject: Subject<'_>, place: Place, evidence: Vec<u32>, buffers: &mut Buffers) -> Result<Option<Copy>> {
     let Subject { index, text, prints, .. } = subject;
-    let Buffers { bytes, words, align: scratch, .. } = buffers;
+    let n_words = prints.words.len();
+    if index.segments()[place.segment_idx].record(place.doc)?.n_words as usize != n_words {
+        return Ok(None);
+    }
+    let Buffers { bytes, words, align: scratch, work, .. } = buffers;
     let source_text = read_document(index, place, bytes, words)?;
+    work.spend(source_text.len());
     let (query, source) = (view(text, &prints.words), view(source_text, words));
     // However short: every word of both texts must be the same.
     let options = AlignOptions { guaranteed_words: 1, ..AlignOptions::default() };
-    let aligned = align(&query, &source, &[(0, 0)], &options, is_same_word, scratch);
-    let n_words = prints.words.len();
+    let aligned = align(&query, &source, &[(0, 0)], &options, is_same_word, work, scratch);
     let is_whole = |alignment: &&Alignment| alignment.longest_run() as usize == n_words && words.len() == n_words;
-    let Some(alignment) = aligned.alignments.iter().find(is_whole) else { return Ok(None) };
-    let (kind, query_span, source_span) = classify(&query, &source, alignment);
-    Ok(Some(Copy {
-        kind,
-        place,
-        score: 1.0,
-        matched_words: alignment.matched_words(),
-        longest_run: alignment.longest_run(),
-        query_runs: vec![alignment.query_words()],
-        query_span,
-        source_span,
-        evidence: Vec::new(),
-    }))
+    Ok(aligned.alignments.iter().find(is_whole).map(|whole| Copy::of(place, &query, &source, 0, whole, evidence)))
 }
 
 /// Finds near-duplicates of the text and puts them in the place of edited copies of the same document.
@@ -87,8 +92,9 @@ pub(super) fn verify_similar(
         if f64::from(record.n_words) < jaccard_min * n_shingles as f64 {
             continue;
         }
-        let Buffers { bytes, words: source_words, .. } = &mut *buffers;
+        let Buffers { bytes, words: source_words, work, .. } = &mut *buffers;
         let source_text = read_document(index, place, bytes, source_words)?;
+        work.spend(source_text.len());
         let mut shingles = Vec::new();
         index.fingerprinter().shingles(source_words, &mut shingles);
         shingles.sort_unstable();
@@ -128,6 +134,7 @@ fn near_duplicate(place: Place, similarity: f64, query_span: Span, source_span: 
         query_span,
         source_span,
         evidence,
+        lexical: edited.iter().filter_map(|copy| copy.lexical).reduce(LexicalEvidence::and),
     }
 }
 

@@ -37,7 +37,7 @@ pub fn find(index: &Index, prints: &Prints) -> Result<WholeDocuments> {
             let doc = DocIdx(u32::try_from(value).unwrap_or(u32::MAX));
             (!segment.is_removed(doc)).then_some(Place { segment_idx, doc })
         };
-        for &key in &prints.bands {
+        for &key in prints.bands.iter().filter(|_| index.is_prefetching()) {
             segment.bands().prefetch(Key(key))?;
         }
         if let Some(key) = prints.exact {

@@ -85,7 +85,7 @@ pub fn find(index: &Index, prints: &Prints, deadline: Option<Instant>) -> Result
     // Equal k-grams are looked up once; their words get the same answer.
     let mut by_key: Vec<(u64, u32)> = prints.grams.iter().copied().zip(0..).collect();
     by_key.sort_unstable();
-    for segment in index.segments() {
+    for segment in index.segments().iter().filter(|_| index.is_prefetching()) {
         if let Some(anchors) = segment.anchors() {
             for group in by_key.chunk_by(|a, b| a.0 == b.0) {
                 anchors.prefetch(Key(group[0].0))?;

@@ -6,7 +6,8 @@ use super::TextView;
 use super::alignment::{ALIGNMENTS_MAX, AlignOptions, Alignment, Gap, Run, SEEDS_MAX, WORK_FLOOR, WORK_PER_WORD};
 use super::chain::{Chainer, cover, resolve};
 use super::cover::Cover;
-use super::extend::{Extender, Work, widen};
+use super::extend::{Extender, widen};
+use super::work::Work;
 
 /// What [`align`] found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -57,24 +58,29 @@ struct Diagonal {
 ///
 /// Seeds outside the texts, or on words that differ, are ignored.
 ///
-/// Cost: at most `2 * (WORK_PER_WORD * words of both texts + WORK_FLOOR)` comparisons of hashes, whatever the texts; O(matched words + 10 edits) for
-/// real copies. No allocation but the result, once the scratch has grown.
+/// Cost: at most `2 * (WORK_PER_WORD * words of both texts + WORK_FLOOR)` comparisons, whatever the texts, and no more than `budget` has left, which
+/// pays for them; O(matched words + 10 edits) for real copies. No allocation but the result, once the scratch has grown.
 pub fn align(
     query: &TextView,
     source: &TextView,
     seeds: &[(u32, u32)],
     options: &AlignOptions,
     same_word: impl Fn(&str, &str) -> bool,
+    budget: &mut Work,
     scratch: &mut Scratch,
 ) -> Aligned {
     query.assert_sound();
     source.assert_sound();
     let n_words = query.hashes.len() as u64 + source.hashes.len() as u64;
-    let mut work_on_seeds = Work::new(WORK_PER_WORD * n_words + WORK_FLOOR);
-    let mut work = work_on_seeds;
+    let work_max = WORK_PER_WORD * n_words + WORK_FLOOR;
+    let part = budget.part(work_max);
+    let mut work = part;
     scratch.sort_seeds(query, source, &seeds[..seeds.len().min(SEEDS_MAX)]);
-    scratch.widen_seeds(query, source, &mut work_on_seeds);
-    let mut capped = seeds.len() > SEEDS_MAX || work_on_seeds.is_spent();
+    scratch.widen_seeds(query, source, &mut work);
+    let mut capped = seeds.len() > SEEDS_MAX || work.is_spent();
+    budget.settle(part, work);
+    let part = budget.part(work_max);
+    let mut work = part;
 
     let mut alignments = Vec::new();
     scratch.covered.reset(query.hashes.len());
@@ -89,10 +95,10 @@ pub fn align(
             break;
         }
         capped |= !scratch.extend(query, source, seed_run, options, &mut work);
-        let runs = same_content(query, source, &scratch.path, &same_word);
+        let runs = same_content(query, source, &scratch.path, &same_word, &mut work);
         scratch.keep(runs, options, &mut alignments);
         if seed_run.len >= options.guaranteed_words && !scratch.is_covered(seed_run, options) {
-            for run in same_content(query, source, &[seed_run], &same_word) {
+            for run in same_content(query, source, &[seed_run], &same_word, &mut work) {
                 if run.len >= options.guaranteed_words && !scratch.is_covered(run, options) {
                     scratch.keep(vec![run], options, &mut alignments);
                 }
@@ -100,6 +106,7 @@ pub fn align(
         }
     }
     capped |= work.is_spent();
+    budget.settle(part, work);
     let mut alignments = scratch.chainer.chain(alignments, options);
     resolve(&mut alignments, query.hashes.len(), options, &mut scratch.covered, &mut scratch.covered_long);
     Aligned { alignments, capped }
@@ -253,6 +260,7 @@ fn same_content(
     source: &TextView,
     runs: &[Run],
     same_word: &impl Fn(&str, &str) -> bool,
+    work: &mut Work,
 ) -> Vec<Run> {
     let mut same = Vec::with_capacity(runs.len());
     for &run in runs {
@@ -260,6 +268,7 @@ fn same_content(
             push_ascending(&mut same, run);
             continue;
         }
+        work.spend(run.len as usize);
         let mut len = 0;
         for offset in 0..run.len {
             let (a, b) = (query.word(run.query + offset), source.word(run.source + offset));

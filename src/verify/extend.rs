@@ -23,6 +23,7 @@ use std::cmp::max;
 
 use super::TextView;
 use super::alignment::{AlignOptions, CELLS_MAX, EXTENSION_WORDS_MAX, INDEL_COST, MATCH_SCORE, Run, SUBSTITUTION_COST};
+use super::work::Work;
 
 /// What one more edit takes from the score of a point that is counted by its antidiagonal, in half words: with it `(i + j) - EDIT_COST * d`
 /// is +2 a match, -2 a substitution, -3 an insertion or deletion.
@@ -34,29 +35,6 @@ const _: () = assert!(
 
 /// A point that cannot be reached or was dropped; stays negative after an edit.
 const DEAD: i32 = i32::MIN / 2;
-
-/// What is left of a call's word comparisons.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Work {
-    left: u64,
-}
-
-impl Work {
-    /// Starts a budget.
-    pub(super) fn new(comparisons: u64) -> Self {
-        Self { left: comparisons }
-    }
-
-    /// Takes from the budget; the last step may overdraw it.
-    pub(super) fn spend(&mut self, comparisons: usize) {
-        self.left = self.left.saturating_sub(comparisons as u64);
-    }
-
-    /// Tells whether nothing is left.
-    pub(super) fn is_spent(self) -> bool {
-        self.left == 0
-    }
-}
 
 /// Returns how many words are equal from the start of both.
 fn common_prefix(a: &[u64], b: &[u64]) -> usize {

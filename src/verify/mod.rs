@@ -40,6 +40,7 @@ pub mod kind;
 #[cfg(test)]
 mod oracle;
 pub mod overlap;
+pub mod work;
 
 /// A text with its words: what alignment works on.
 ///

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::TextView;
 use super::align::{Aligned, Scratch, align};
 use super::alignment::{AlignOptions, Alignment, Run};
+use super::work::Work;
 
 /// A text with its words, made simply: a word is a run of ASCII letters and digits, upper and lower case are one.
 #[derive(Debug, Clone)]
@@ -55,7 +56,15 @@ impl Text {
 
 /// Aligns with this module's idea of equal words.
 pub(super) fn align_texts(query: &Text, source: &Text, seeds: &[(u32, u32)], options: &AlignOptions) -> Aligned {
-    align(&query.view(), &source.view(), seeds, options, str::eq_ignore_ascii_case, &mut Scratch::default())
+    align(
+        &query.view(),
+        &source.view(),
+        seeds,
+        options,
+        str::eq_ignore_ascii_case,
+        &mut Work::default(),
+        &mut Scratch::default(),
+    )
 }
 
 /// Finds every maximal common run by comparing every word with every word.
@@ -263,8 +272,8 @@ proptest! {
         seeds.rotate_left(turn);
         let mut scratch = Scratch::default();
         let same = str::eq_ignore_ascii_case;
-        align(&source.view(), &query.view(), &[(0, 0), (1, 1)], &options, same, &mut scratch);
-        prop_assert_eq!(align(&query.view(), &source.view(), &seeds, &options, same, &mut scratch), fresh);
+        align(&source.view(), &query.view(), &[(0, 0), (1, 1)], &options, same, &mut Work::default(), &mut scratch);
+        prop_assert_eq!(align(&query.view(), &source.view(), &seeds, &options, same, &mut Work::default(), &mut scratch), fresh);
     }
 }
 
