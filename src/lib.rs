@@ -7,6 +7,7 @@ pub mod check;
 pub mod cli;
 pub mod error;
 pub mod query;
+pub mod remaining;
 #[cfg(feature = "service")]
 pub mod service;
 pub mod verify;

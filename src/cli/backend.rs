@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use copytrace_indexer::corpus::Skipped;
+use copytrace_indexer::removal::Selection;
 use serde::Serialize;
 
 use crate::check::Checker;
 use crate::check::answer::DocumentRef;
+use crate::remaining::Remaining;
 
 /// What the commands are made of. The program has one implementation, tests have another.
 pub trait Backend: Sync {
@@ -22,6 +24,12 @@ pub trait Backend: Sync {
     /// Opens indexes for checking.
     fn open_checker(&self, options: &CheckerOptions) -> anyhow::Result<Arc<dyn Checker>>;
 
+    /// Removes documents, and says what is to be retrained and what still holds their texts.
+    fn remove(&self, options: &RemoveOptions) -> anyhow::Result<RemovalSummary>;
+
+    /// Compacts an index, drops what was removed from disk, joins other indexes.
+    fn merge(&self, options: &MergeOptions, progress: &dyn ProgressSink) -> anyhow::Result<MergeSummary>;
+
     /// Says what an index is made of. Cost: reads manifests and catalogues, no text.
     fn inspect(&self, index: &IndexSource) -> anyhow::Result<Inspection>;
 
@@ -29,9 +37,9 @@ pub trait Backend: Sync {
     ///
     /// # Errors
     /// Only where nothing can be said at all; a damaged file is a result.
-    fn verify(&self, index: &IndexSource, progress: &dyn ProgressSink) -> anyhow::Result<Vec<FileCheck>>;
+    fn verify(&self, index: &IndexSource, progress: &dyn ProgressSink) -> anyhow::Result<Verification>;
 
-    /// Finds the documents that have all of some words, best first.
+    /// Finds the documents that have any of some words, best first.
     fn search(&self, index: &IndexSource, words: &str, hits_max: usize) -> anyhow::Result<Found>;
 
     /// Answers requests until the process is told to stop. Calls `on_ready` once, with the address that is listened on.
@@ -244,6 +252,88 @@ pub struct ServeOptions {
     pub listen: SocketAddr,
 }
 
+/// What `copytrace remove` is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoveOptions {
+    /// The index's folder.
+    pub index: PathBuf,
+    /// Which documents.
+    pub selection: Selection,
+    /// Whether to tell what would be removed, and change nothing.
+    pub is_dry_run: bool,
+    /// How many removed documents' texts are looked for in what remains.
+    pub compared_max: usize,
+    /// Seed of the index's fingerprints; `None` for the public one.
+    pub seed: Option<Seed>,
+}
+
+/// What `copytrace remove` did, or would do.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RemovalSummary {
+    /// Number of the index's last commit.
+    pub generation: u32,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+    /// Documents removed.
+    pub removed: u64,
+    /// Bytes of their text.
+    pub text_bytes: u64,
+    /// Ids that no document has, or the shard or origin if it has no document.
+    pub not_found: Vec<String>,
+    /// Removed documents per training shard, by name: what must be retrained. The empty name is "not known".
+    pub shards: Vec<NameCount>,
+    /// What still holds their texts.
+    pub remaining: Remaining,
+}
+
+/// What `copytrace merge` is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergeOptions {
+    /// The index's folder.
+    pub index: PathBuf,
+    /// Folders of the indexes to join.
+    pub from: Vec<PathBuf>,
+    /// Memory the merge may use, in bytes.
+    pub memory_bytes: u64,
+    /// Threads to work with; `None` for one per core.
+    pub threads: Option<usize>,
+    /// Seed of the indexes' fingerprints; `None` for the public one.
+    pub seed: Option<Seed>,
+}
+
+/// What `copytrace merge` did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MergeSummary {
+    /// Number of the index's last commit.
+    pub generation: u32,
+    /// Whether anything was changed.
+    pub changed: bool,
+    /// Removed documents that are gone for good.
+    pub dropped_removed: u64,
+    /// Replaced versions of documents that are gone for good.
+    pub dropped_replaced: u64,
+    /// The receipt's path within the index folder; empty where nothing was dropped.
+    pub receipt: String,
+    /// Documents that came from other indexes.
+    pub joined: u64,
+    /// Documents of other indexes that were there already, or that a later one of them replaces.
+    pub passed_over: u64,
+    /// Segments before, those of other indexes included.
+    pub segments_before: u64,
+    /// Segments after.
+    pub segments_after: u64,
+    /// How many of them are as they were.
+    pub segments_kept: u64,
+    /// Documents in the index.
+    pub documents: u64,
+    /// Bytes of the index on disk.
+    pub index_bytes: u64,
+    /// How long it took, in milliseconds.
+    pub elapsed_ms: u64,
+}
+
 /// One index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexSource {
@@ -271,9 +361,9 @@ pub struct Inspection {
     pub documents: u64,
     /// Documents that were removed and whose text the next merge will drop.
     pub removed_documents: u64,
-    /// Words of all documents.
+    /// Words of the documents that can be found.
     pub words: u64,
-    /// Bytes of text of all documents.
+    /// Bytes of text of the documents that can be found.
     pub text_bytes: u64,
     /// Bytes on disk.
     pub index_bytes: u64,
@@ -323,6 +413,16 @@ pub struct NameCount {
     pub documents: u64,
 }
 
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verification {
+    /// Every file that the index should have, by name.
+    pub files: Vec<FileCheck>,
+    /// Names in the folder that are not part of this generation.
+    pub leftovers: Vec<String>,
+}
+
 /// Whether a file of an index is sound.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -331,8 +431,26 @@ pub struct FileCheck {
     pub file: String,
     /// Its size.
     pub bytes: u64,
-    /// What is wrong with it; `None` if nothing is.
-    pub problem: Option<String>,
+    /// Number of the commit that wrote it.
+    pub generation: u32,
+    /// How many damages it has; 0 if it is sound.
+    pub damage_count: u64,
+    /// The first of them, in the order of the file.
+    pub damages: Vec<FileDamage>,
+}
+
+/// A part of a file that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileDamage {
+    /// Number of the block, from 0; `None` for the whole file or a part that is no block.
+    pub block: Option<u64>,
+    /// First byte of the part in the file.
+    pub start_byte: u64,
+    /// The byte after its last.
+    pub end_byte: u64,
+    /// What is wrong with it.
+    pub problem: String,
 }
 
 /// The documents that a search found.

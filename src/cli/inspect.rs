@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Exit;
 use super::args::{Format, InspectArgs};
-use super::backend::{Backend, FileCheck, Found, IndexSource, Inspection, NameCount};
+use super::backend::{Backend, FileCheck, FileDamage, Found, IndexSource, Inspection, NameCount, Verification};
 use super::output::{BAD, Console, DIM, GOOD, LOUD, Paint, WARN};
 use super::progress;
 use super::seed;
@@ -15,7 +15,7 @@ use super::visible::visible_name;
 
 /// Most documents that a search lists.
 const HITS_MAX: usize = 20;
-/// Most segments, licences, origins or shards listed.
+/// Most segments, licences, origins, shards or damages of a file listed.
 const NAMES_MAX: usize = 10;
 
 /// What was asked for, for `--format json`.
@@ -23,8 +23,8 @@ const NAMES_MAX: usize = 10;
 struct Parts<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<&'a Inspection>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    files: Option<&'a [FileCheck]>,
+    #[serde(flatten)]
+    verification: Option<&'a Verification>,
     #[serde(skip_serializing_if = "Option::is_none")]
     found: Option<&'a Found>,
 }
@@ -34,7 +34,7 @@ pub(super) fn run(args: InspectArgs, backend: &dyn Backend, console: &mut Consol
     let source = IndexSource { index: args.index, seed: seed::read(args.seed)? };
     let words = args.search.join(" ");
     let inspection = if words.is_empty() && !args.verify { Some(backend.inspect(&source)?) } else { None };
-    let files = if args.verify {
+    let verification = if args.verify {
         let progress = progress::start(&console.stderr, "verifying");
         Some(backend.verify(&source, &*progress)?)
     } else {
@@ -43,19 +43,23 @@ pub(super) fn run(args: InspectArgs, backend: &dyn Backend, console: &mut Consol
     let found = if words.is_empty() { None } else { Some(backend.search(&source, &words, HITS_MAX)?) };
 
     if args.format == Format::Json {
-        console.print_json(&Parts { index: inspection.as_ref(), files: files.as_deref(), found: found.as_ref() })?;
+        console.print_json(&Parts {
+            index: inspection.as_ref(),
+            verification: verification.as_ref(),
+            found: found.as_ref(),
+        })?;
     } else {
         let paint = console.paint();
         let parts = [
             inspection.as_ref().map(|inspection| describe(inspection, paint)),
-            files.as_deref().map(|files| describe_files(files, paint)),
+            verification.as_ref().map(|verification| describe_verification(verification, paint)),
             found.as_ref().map(|found| describe_found(found, paint)),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         console.print(&parts.join("\n"))?;
     }
-    let is_damaged = files.iter().flatten().any(|file| file.problem.is_some());
-    Ok(if is_damaged { Exit::Failed } else { Exit::Clean })
+    let is_damaged = verification.is_some_and(|found| found.files.iter().any(|file| file.damage_count > 0));
+    Ok(if is_damaged { Exit::Found } else { Exit::Clean })
 }
 
 fn describe(index: &Inspection, paint: Paint) -> String {
@@ -118,33 +122,45 @@ fn names(counts: &[NameCount]) -> Vec<String> {
     lines
 }
 
-fn describe_files(files: &[FileCheck], paint: Paint) -> String {
+fn describe_verification(verification: &Verification, paint: Paint) -> String {
+    let Verification { files, leftovers } = verification;
     let mut out = String::new();
-    let mut n_damaged = 0;
-    for FileCheck { file, bytes: n_bytes, problem } in files {
-        let file = visible_name(file);
-        let _ = match problem {
-            None => writeln!(out, "{}  {file} ({})", paint.styled(GOOD, "sound  "), bytes(*n_bytes)),
-            Some(problem) => {
-                n_damaged += 1;
-                writeln!(
-                    out,
-                    "{}  {file} ({}): {}",
-                    paint.styled(BAD, "damaged"),
-                    bytes(*n_bytes),
-                    visible_name(problem)
-                )
-            }
+    for FileCheck { file, bytes: n_bytes, generation, damage_count, damages } in files {
+        let facts = format!("{} ({}, generation {generation})", visible_name(file), bytes(*n_bytes));
+        let _ = match *damage_count {
+            0 => writeln!(out, "{}  {facts}", paint.styled(GOOD, "sound   ")),
+            n => writeln!(out, "{}  {facts}: {}", paint.styled(BAD, "damaged "), counted(n, "damage")),
         };
+        for damage in damages.iter().take(NAMES_MAX) {
+            let _ = writeln!(out, "          {}", describe_damage(damage));
+        }
+        if let Some(n) = damage_count.checked_sub(NAMES_MAX as u64).filter(|&n| n > 0) {
+            let _ = writeln!(out, "          ... and {} more", count(n));
+        }
+    }
+    for name in leftovers {
+        let name = visible_name(name);
+        let _ = writeln!(out, "{}  {name}: not part of this generation, harmless", paint.styled(WARN, "leftover"));
     }
     let total = bytes(files.iter().map(|file| file.bytes).sum());
     let n_files = counted(files.len() as u64, "file");
+    let n_damaged = files.iter().filter(|file| file.damage_count > 0).count() as u64;
     let _ = if n_damaged == 0 {
         writeln!(out, "{n_files}, {total}: all sound")
     } else {
         writeln!(out, "{n_files}, {total}: {} damaged; restore them or index the corpus again", count(n_damaged))
     };
     out
+}
+
+fn describe_damage(damage: &FileDamage) -> String {
+    let FileDamage { block, start_byte, end_byte, problem } = damage;
+    let problem = visible_name(problem);
+    match block {
+        Some(block) => format!("block {block}, bytes {start_byte} to {}: {problem}", end_byte.saturating_sub(1)),
+        None if start_byte == end_byte => format!("at byte {start_byte}: {problem}"),
+        None => problem,
+    }
 }
 
 fn describe_found(found: &Found, paint: Paint) -> String {
@@ -170,7 +186,7 @@ fn describe_found(found: &Found, paint: Paint) -> String {
     }
     let n_more = found.total.saturating_sub(found.hits.len() as u64);
     let _ = match (found.hits.is_empty(), n_more) {
-        (true, _) => writeln!(out, "No document has all these words."),
+        (true, _) => writeln!(out, "No document has any of these words."),
         (false, 0) => writeln!(out, "{}", counted(found.total, "document")),
         (false, n) => writeln!(out, "{}, {} not shown", counted(found.total, "document"), count(n)),
     };

@@ -2,41 +2,40 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use anyhow::Context as _;
-use copytrace_indexer::Error as IndexError;
 use copytrace_indexer::corpus::columns::{ColumnOptions, Columns as ColumnList};
 use copytrace_indexer::corpus::input::discover;
 use copytrace_indexer::corpus::options::ReadOptions;
 use copytrace_indexer::corpus::reader::Reader;
 use copytrace_indexer::ids::DocIdx;
-use copytrace_indexer::index::block_file::{BlockFile, Component, FORMAT_VERSION};
+use copytrace_indexer::index::block_file::FORMAT_VERSION;
+use copytrace_indexer::index::damage::{Damage, ExaminedFile, examine};
 use copytrace_indexer::index::manifest::Manifest;
 use copytrace_indexer::index::segment::Segment;
 use copytrace_indexer::index::segment_writer::Profile as SegmentProfile;
 use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::index::storage::{DiskStorage, Storage};
 use copytrace_indexer::index::writer::IndexWriter;
+use copytrace_indexer::memory::MemoryPlan;
 use copytrace_indexer::normalise::for_each_word;
 use copytrace_indexer::pipeline::{self, BuildOptions, BuildProgress, BuildReport};
-use copytrace_indexer::recipe::{PUBLIC_SEED, Recipe};
+use copytrace_indexer::recipe::Recipe;
 
 use super::backend::{
-    Backend, CheckerOptions, Columns, ColumnsTaken, ComponentSize, FileCheck, Found, Hit, IndexOptions, IndexSource,
-    IndexSummary, Inspection, LeftOutFiles, NameCount, OnDuplicate, Profile, ProgressSink, Seed, SegmentInfo,
-    ServeOptions, SkippedRows, Snapshot, Step,
+    Backend, CheckerOptions, Columns, ColumnsTaken, ComponentSize, FileCheck, FileDamage, Found, Hit, IndexOptions,
+    IndexSource, IndexSummary, Inspection, LeftOutFiles, MergeOptions, MergeSummary, NameCount, OnDuplicate, Profile,
+    ProgressSink, RemovalSummary, RemoveOptions, SegmentInfo, ServeOptions, SkippedRows, Snapshot, Step, Verification,
 };
+use super::upkeep::{self, index_name, seed_of, segment_bytes};
+use super::watch::watched;
 use crate::check::Checker;
 use crate::check::answer::DocumentRef;
 use crate::check::engine::Engine;
 use crate::check::policy::Policy;
-
-/// How often the state of a build is shown.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Does what the commands ask for, with this library.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +49,7 @@ impl Backend for Library {
             columns: column_options(&options.columns)?,
             shard: options.shard.clone(),
             document_bytes_max: options.document_bytes_max,
+            memory: MemoryPlan::new(usize::try_from(options.memory_bytes).unwrap_or(usize::MAX)),
         };
         let mut reader = Reader::new(discovery.files, read);
         let storage: Arc<dyn Storage> = Arc::new(DiskStorage::new(&options.index));
@@ -95,6 +95,14 @@ impl Backend for Library {
         Ok(Arc::new(Engine::open(&options.indexes, seed_of(options.seed), policy)?))
     }
 
+    fn remove(&self, options: &RemoveOptions) -> anyhow::Result<RemovalSummary> {
+        upkeep::remove(options)
+    }
+
+    fn merge(&self, options: &MergeOptions, progress: &dyn ProgressSink) -> anyhow::Result<MergeSummary> {
+        upkeep::merge(options, progress)
+    }
+
     fn inspect(&self, source: &IndexSource) -> anyhow::Result<Inspection> {
         let index = open(source)?;
         let mut inspection = Inspection {
@@ -115,12 +123,13 @@ impl Backend for Library {
                 removed_documents: u64::from(entry.n_docs - segment.n_live_docs()),
                 bytes: segment_bytes(segment),
             });
-            inspection.words += entry.n_words;
-            inspection.text_bytes += entry.text_bytes;
             for (name, seal) in &entry.files {
                 *components.entry(name.clone()).or_default() += seal.file_bytes;
             }
             for doc in live_docs(segment) {
+                let record = segment.record(doc)?;
+                inspection.words += u64::from(record.n_words);
+                inspection.text_bytes += record.text.end - record.text.start;
                 let (_, attributes) = segment.attributes(doc)?;
                 for (names, name) in names.iter_mut().zip([attributes.license, attributes.origin, attributes.shard]) {
                     *names.entry(name).or_default() += 1;
@@ -135,45 +144,19 @@ impl Backend for Library {
         Ok(Inspection { licenses, origins, shards, ..inspection })
     }
 
-    fn verify(&self, source: &IndexSource, progress: &dyn ProgressSink) -> anyhow::Result<Vec<FileCheck>> {
+    fn verify(&self, source: &IndexSource, progress: &dyn ProgressSink) -> anyhow::Result<Verification> {
         let storage = DiskStorage::new(&source.index);
-        let Some(manifest) = Manifest::read_newest(&storage)? else {
-            return Err(IndexError::NoIndex { path: source.index.clone() }.into());
-        };
-        let input_bytes =
-            manifest.segments.iter().flat_map(|entry| entry.files.values()).map(|seal| seal.file_bytes).sum();
-        let mut snapshot = Snapshot { input_bytes, ..Snapshot::default() };
-        let mut files = Vec::new();
-        for entry in &manifest.segments {
-            // Every file by itself, so that one that is damaged does not hide another.
-            for component in Component::ALL {
-                let tombstones = entry.tombstones.as_ref().filter(|_| component == Component::Tombstones);
-                let tombstones = tombstones.map(|tombstones| (tombstones.file.as_str(), tombstones.seal));
-                let sealed = entry.files.get(component.name()).map(|&seal| (component.name(), seal));
-                let Some((name, seal)) = sealed.or(tombstones) else { continue };
-                progress.report(snapshot);
-                let path = Path::new(&entry.name).join(name);
-                let result = BlockFile::open(&storage, &path, component, seal).and_then(|file| file.verify());
-                let problem = result.err().map(|error| error.to_string());
-                files.push(FileCheck { file: format!("{}/{name}", entry.name), bytes: seal.file_bytes, problem });
-                snapshot.input_bytes_done += seal.file_bytes;
-            }
-            snapshot.documents += u64::from(entry.n_docs);
+        let mut snapshot = Snapshot::default();
+        if let Ok(Some(manifest)) = Manifest::read_newest(&storage) {
+            let seals = manifest.segments.iter().flat_map(|entry| entry.files.values());
+            snapshot.input_bytes = seals.map(|seal| seal.file_bytes).sum();
         }
-        if files.iter().all(|file| file.problem.is_none()) {
-            // Every block is sound; what remains is whether the parts fit together: orders, counts, frames.
-            for segment in open(source)?.segments() {
-                for (component, result) in segment.verify() {
-                    let file = format!("{}/{component}", segment.entry().name);
-                    let checked = files.iter_mut().find(|checked| checked.file == file);
-                    if let (Some(checked), Err(error)) = (checked, result) {
-                        checked.problem = Some(error.to_string());
-                    }
-                }
-            }
-        }
-        files.sort_by(|a, b| a.file.cmp(&b.file));
-        Ok(files)
+        progress.report(snapshot);
+        let examined = examine(&storage, &mut |n_bytes| {
+            snapshot.input_bytes_done += n_bytes;
+            progress.report(snapshot);
+        })?;
+        Ok(Verification { files: examined.files.into_iter().map(file_check).collect(), leftovers: examined.leftovers })
     }
 
     fn search(&self, source: &IndexSource, words: &str, hits_max: usize) -> anyhow::Result<Found> {
@@ -216,16 +199,19 @@ impl Backend for Library {
     }
 }
 
-fn seed_of(seed: Option<Seed>) -> u64 {
-    seed.map_or(PUBLIC_SEED, |seed| seed.0)
-}
-
 fn open(source: &IndexSource) -> anyhow::Result<Index> {
     Ok(Index::open(&DiskStorage::new(&source.index), seed_of(source.seed))?)
 }
 
-fn index_name(dir: &Path) -> String {
-    dir.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
+fn file_check(examined: ExaminedFile) -> FileCheck {
+    let ExaminedFile { file, generation, bytes, n_damages, damages } = examined;
+    let damages = damages.into_iter().map(|Damage { block, bytes, problem }| FileDamage {
+        block,
+        start_byte: bytes.start,
+        end_byte: bytes.end,
+        problem,
+    });
+    FileCheck { file, bytes, generation, damage_count: n_damages, damages: damages.collect() }
 }
 
 fn column_options(columns: &Columns) -> anyhow::Result<ColumnOptions> {
@@ -264,38 +250,17 @@ fn build(
         threads: options.threads.unwrap_or(0),
     };
     let (counts, read) = (BuildProgress::default(), reader.progress());
-    let is_done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let shown = scope.spawn(|| {
-            while !is_done.load(Ordering::Relaxed) {
-                let read = read.now();
-                let is_read = read.files_done == read.files;
-                progress.report(Snapshot {
-                    input_bytes_done: read.input_bytes_done,
-                    input_bytes: read.input_bytes,
-                    documents: counts.documents.load(Ordering::Relaxed),
-                    step: if is_read { Step::Committing } else { Step::Reading },
-                });
-                std::thread::park_timeout(PROGRESS_INTERVAL);
-            }
-        });
-        // The thread must end with the build however that ends, or the scope would wait for it for ever.
-        let _end = EndOfWork { is_done: &is_done, thread: shown.thread() };
-        Ok(pipeline::build(writer, reader, build_options, &counts)?)
-    })
-}
-
-/// Tells the thread that shows progress to end.
-struct EndOfWork<'a> {
-    is_done: &'a AtomicBool,
-    thread: &'a std::thread::Thread,
-}
-
-impl Drop for EndOfWork<'_> {
-    fn drop(&mut self) {
-        self.is_done.store(true, Ordering::Relaxed);
-        self.thread.unpark();
-    }
+    let state = || {
+        let read = read.now();
+        let is_read = read.files_done == read.files;
+        Snapshot {
+            input_bytes_done: read.input_bytes_done,
+            input_bytes: read.input_bytes,
+            documents: counts.documents.load(Ordering::Relaxed),
+            step: if is_read { Step::Committing } else { Step::Reading },
+        }
+    };
+    Ok(watched(progress, state, || pipeline::build(writer, reader, build_options, &counts))?)
 }
 
 fn skipped(report: &BuildReport) -> Vec<SkippedRows> {
@@ -310,10 +275,6 @@ fn skipped(report: &BuildReport) -> Vec<SkippedRows> {
 
 fn live_docs(segment: &Segment) -> impl Iterator<Item = DocIdx> + '_ {
     (0..segment.entry().n_docs).map(DocIdx).filter(|&doc| !segment.is_removed(doc))
-}
-
-fn segment_bytes(segment: &Segment) -> u64 {
-    segment.entry().files.values().map(|seal| seal.file_bytes).sum()
 }
 
 /// Names with most documents first, then by name.

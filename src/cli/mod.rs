@@ -15,12 +15,16 @@ mod excerpt;
 mod failure;
 mod index;
 mod inspect;
+mod merge;
 mod progress;
+mod remove;
 mod report;
 mod seed;
 mod serve;
 mod units;
+mod upkeep;
 mod visible;
+mod watch;
 mod words;
 
 use std::ffi::OsString;
@@ -39,7 +43,7 @@ use self::output::{Console, Label, Stderr};
 pub enum Exit {
     /// Done; where texts were checked, all are allowed.
     Clean = 0,
-    /// Some text is not allowed.
+    /// Some text is not allowed, some file of an index is damaged, or something that was to be removed is not there.
     Found = 1,
     /// An error; it was told on the standard error.
     Failed = 2,
@@ -65,6 +69,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, backend: &dyn Backend, cons
         Command::Index(args) => index::run(args, backend, console),
         Command::Check(args) => check::run(args, backend, console),
         Command::Serve(args) => serve::run(args, backend, &console.stderr),
+        Command::Remove(args) => remove::run(args, backend, console),
+        Command::Merge(args) => merge::run(args, backend, console),
         Command::Inspect(args) => inspect::run(args, backend, console),
     };
     result.unwrap_or_else(|error| {
