@@ -23,6 +23,11 @@ pub(crate) fn document_of(origin: &str, id: impl Into<String>, text: impl Into<S
     Document { attributes, ..document(id, text) }
 }
 
+/// Words that no passage of another name has, each followed by a blank.
+pub(crate) fn passage(name: &str, n_words: usize) -> String {
+    (0..n_words).map(|n| format!("{name}{n} ")).collect::<Vec<_>>().concat()
+}
+
 /// Adds documents to the index in `storage`.
 pub(crate) fn add(storage: &Arc<dyn Storage>, documents: Vec<Document>, options: BuildOptions) -> BuildReport {
     let mut writer = IndexWriter::open(Arc::clone(storage), PUBLIC_SEED).unwrap();

@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::corpora::{add, document_of};
 
-fn number(bytes: &[u8], offset: usize, width: usize) -> u64 {
+pub(crate) fn number(bytes: &[u8], offset: usize, width: usize) -> u64 {
     let mut value = 0;
     for (n, &byte) in bytes[offset..offset + width].iter().enumerate() {
         value |= u64::from(byte) << (8 * n);
@@ -25,12 +25,12 @@ fn number(bytes: &[u8], offset: usize, width: usize) -> u64 {
     value
 }
 
-fn size(bytes: &[u8], offset: usize, width: usize) -> usize {
+pub(crate) fn size(bytes: &[u8], offset: usize, width: usize) -> usize {
     usize::try_from(number(bytes, offset, width)).unwrap()
 }
 
 /// Checks a block file against its seal and returns its payload.
-fn payload(bytes: &[u8], component: u64, seal: &serde_json::Value) -> Vec<u8> {
+pub(crate) fn payload(bytes: &[u8], component: u64, seal: &serde_json::Value) -> Vec<u8> {
     assert_eq!(bytes.len() as u64, seal["file_bytes"].as_u64().unwrap());
     let trailer = bytes.len() - 32;
     let n_blocks = trailer / (4096 + 8);
@@ -54,7 +54,7 @@ fn payload(bytes: &[u8], component: u64, seal: &serde_json::Value) -> Vec<u8> {
 }
 
 /// Values under a key of a key table.
-fn look_up(table: &[u8], key: u64) -> Vec<u64> {
+pub(crate) fn look_up(table: &[u8], key: u64) -> Vec<u64> {
     let footer = table.len() - 56;
     let (postings, directory) = (size(table, footer + 16, 8), size(table, footer + 24, 8));
     let (directory_bits, value_bits) = (number(table, footer + 44, 4), number(table, footer + 48, 4));
@@ -67,7 +67,7 @@ fn look_up(table: &[u8], key: u64) -> Vec<u64> {
     postings.filter(is_ours).map(|posting| posting & ((1 << value_bits) - 1)).collect()
 }
 
-fn read_all(dir: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>, root: &Path) {
+pub(crate) fn read_all(dir: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>, root: &Path) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

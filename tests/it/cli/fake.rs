@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex};
 use copytrace::check::answer::{Action, Answer, DocumentRef, Verdict};
 use copytrace::check::{Checker, Request};
 use copytrace::cli::backend::{
-    Backend, CheckerOptions, ColumnsTaken, ComponentSize, FileCheck, Found, Hit, IndexOptions, IndexSource,
-    IndexSummary, Inspection, LeftOutFiles, NameCount, ProgressSink, SegmentInfo, ServeOptions, SkippedRows, Snapshot,
-    Step,
+    Backend, CheckerOptions, ColumnsTaken, ComponentSize, FileCheck, FileDamage, Found, Hit, IndexOptions, IndexSource,
+    IndexSummary, Inspection, LeftOutFiles, MergeOptions, MergeSummary, NameCount, ProgressSink, RemovalSummary,
+    RemoveOptions, SegmentInfo, ServeOptions, SkippedRows, Snapshot, Step, Verification,
 };
+use copytrace::remaining::{Remaining, RemainingDocument};
 use copytrace_indexer::corpus::{SkipReason, Skipped};
+use copytrace_indexer::removal::Selection;
 
 type Respond = dyn Fn(&Request) -> copytrace::Result<Answer> + Send + Sync;
 type Fail = dyn Fn() -> anyhow::Error + Send + Sync;
@@ -107,6 +109,63 @@ impl Backend for Fake {
         Ok(Arc::new(FakeChecker(Arc::clone(&self.respond))))
     }
 
+    fn remove(&self, options: &RemoveOptions) -> anyhow::Result<RemovalSummary> {
+        self.called(format!("{options:#?}"))?;
+        if let Selection::Origin(name) = &options.selection {
+            return Ok(RemovalSummary { generation: 7, not_found: vec![name.clone()], ..RemovalSummary::default() });
+        }
+        let remaining = |id: &str, same_words, share| RemainingDocument {
+            removed_id: "poems.jsonl:17".into(),
+            document: DocumentRef { id: id.into(), index: "corpus-index".into(), ..DocumentRef::default() },
+            same_words,
+            matched_tokens: 120,
+            share,
+        };
+        let shard = |name: &str, documents| NameCount { name: name.into(), documents };
+        Ok(RemovalSummary {
+            generation: 8,
+            dry_run: options.is_dry_run,
+            removed: 1_203,
+            text_bytes: 2_600_000,
+            not_found: (1..=22).map(|n| format!("evil\u{1b}[2Jid {n}")).collect(),
+            shards: vec![shard("", 3), shard("0003", 1_200)],
+            remaining: Remaining {
+                compared: 1_000,
+                not_compared: 203,
+                incomplete: vec!["index `corpus-index`: more candidates than are compared".into()],
+                documents: vec![remaining("mirror/raven", true, 1.0), remaining("anthology/3", false, 0.459)],
+            },
+        })
+    }
+
+    fn merge(&self, options: &MergeOptions, progress: &dyn ProgressSink) -> anyhow::Result<MergeSummary> {
+        self.called(format!("{options:#?}"))?;
+        progress.report(Snapshot { input_bytes_done: 1, input_bytes: 2, documents: 1, step: Step::Reading });
+        let summary = MergeSummary {
+            generation: 9,
+            documents: 10_003,
+            index_bytes: 31_200_000,
+            elapsed_ms: 1_234,
+            segments_before: 5,
+            segments_after: 2,
+            segments_kept: 2,
+            ..MergeSummary::default()
+        };
+        if options.from.is_empty() {
+            return Ok(summary);
+        }
+        Ok(MergeSummary {
+            changed: true,
+            dropped_removed: 1_203,
+            dropped_replaced: 4,
+            receipt: "receipts/removed-000009.json".into(),
+            joined: 17,
+            passed_over: 3,
+            segments_kept: 1,
+            ..summary
+        })
+    }
+
     fn inspect(&self, index: &IndexSource) -> anyhow::Result<Inspection> {
         self.called(format!("{index:#?}"))?;
         let names = |names: &[(&str, u64)]| -> Vec<NameCount> {
@@ -140,14 +199,32 @@ impl Backend for Fake {
         })
     }
 
-    fn verify(&self, index: &IndexSource, _: &dyn ProgressSink) -> anyhow::Result<Vec<FileCheck>> {
+    fn verify(&self, index: &IndexSource, _: &dyn ProgressSink) -> anyhow::Result<Verification> {
         self.called(format!("{index:#?}"))?;
         let is_damaged = index.index.to_string_lossy().contains("damaged");
-        let problem = is_damaged.then(|| "block checksum at byte 16384 differs".to_owned());
-        Ok(vec![
-            FileCheck { file: "MANIFEST-7".into(), bytes: 812, problem: None },
-            FileCheck { file: "segment-0001/text".into(), bytes: 9_100_000, problem },
-        ])
+        let sound = |file: &str, bytes, generation| FileCheck {
+            file: file.into(),
+            bytes,
+            generation,
+            damage_count: 0,
+            damages: Vec::new(),
+        };
+        let mut files = vec![sound("MANIFEST-000007", 812, 7), sound("segment-0001/text", 9_100_000, 3)];
+        if is_damaged {
+            let block = |block: u64| FileDamage {
+                block: Some(block),
+                start_byte: block * 4096,
+                end_byte: (block + 1) * 4096,
+                problem: "block checksum differs: expected `00c0ffee`, found `0badf00d`".into(),
+            };
+            files[1].damage_count = 70;
+            files[1].damages = (4..68).map(block).collect();
+            let whole = FileDamage { block: None, start_byte: 0, end_byte: 812, problem: "checksum differs".into() };
+            let place = FileDamage { block: None, start_byte: 64, end_byte: 64, problem: "order differs".into() };
+            files[0].damage_count = 2;
+            files[0].damages = vec![whole, place];
+        }
+        Ok(Verification { files, leftovers: vec!["copytrace-building".into(), "evil\u{1b}[2J".into()] })
     }
 
     fn search(&self, index: &IndexSource, words: &str, hits_max: usize) -> anyhow::Result<Found> {

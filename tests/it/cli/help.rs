@@ -9,9 +9,8 @@ use super::{Run, assert_snapshot};
 
 #[test]
 fn help_is_as_reviewed() {
-    for (name, line) in
-        [("copytrace", ""), ("index", "index "), ("check", "check "), ("serve", "serve "), ("inspect", "inspect ")]
-    {
+    for name in ["copytrace", "index", "check", "serve", "remove", "merge", "inspect"] {
+        let line = if name == "copytrace" { String::new() } else { format!("{name} ") };
         for (form, flag) in [("short", "-h"), ("long", "--help")] {
             let outcome = Run::new(&format!("{line}{flag}")).over(&Fake::new());
             assert_eq!((outcome.exit, outcome.stderr.as_str()), (Exit::Clean, ""), "{name} {form}");
@@ -54,6 +53,7 @@ fn wrong_calls_are_refused_with_a_remedy() {
         "index --index i",
         "index a --index i --memory lots",
         "index a --index i --memory 0",
+        "index a --index i --memory 63MiB",
         "index a --index i --threads 0",
         "index a --index i --document-bytes-max 4GiB",
         "index a --index i --profile fast",
@@ -74,6 +74,16 @@ fn wrong_calls_are_refused_with_a_remedy() {
         "serve --listen 50051",
         "serve --listen example.org:50051",
         "serve corpus.jsonl --index a --index b",
+        "remove --index i",
+        "remove --id a",
+        "remove --index i --id a --shard b",
+        "remove --index i --ids-from no/such/file",
+        "remove --index i --ids-from tests/fixtures/index_v1/seg-000001-cf016f3fec621297/anchors",
+        "remove --index i --ids-from -",
+        "remove --index i --id a --compare few",
+        "merge",
+        "merge --index i words",
+        "merge --index i --memory lots",
         "inspect",
         "inspect --index i --search",
         "inspect --index i words",
