@@ -1,23 +1,17 @@
-//! A check of a 2 KB text in process, warm, on one core: with a copied passage in it, with an edited one, and without any.
+//! A check of a 2 KB text in process, warm, on one core: with a copied passage in it, with an edited one, and without any; each with lexical
+//! candidates off and on.
 //!
 //! `cargo bench --bench check`; the corpus is 32 MB of made-up prose in documents of 4 KB. `COPYTRACE_BENCH_TEXT=FILE` takes a text file of one's
 //! own instead, cut into documents of 4 KB.
 
 use std::hint::black_box;
-use std::sync::Arc;
 
-use copytrace::check::engine::Engine;
-use copytrace::check::policy::Policy;
 use copytrace::check::{Checker, Request};
-use copytrace_indexer::corpus::{Attributes, Document, Row};
-use copytrace_indexer::index::snapshot::Index;
-use copytrace_indexer::index::storage::{DiskStorage, Storage};
-use copytrace_indexer::index::writer::IndexWriter;
-use copytrace_indexer::pipeline::{BuildOptions, BuildProgress, build};
-use copytrace_indexer::recipe::PUBLIC_SEED;
+use corpus::{engine, split};
 use criterion::{Criterion, criterion_group, criterion_main};
 use prose::{Random, prose};
 
+mod corpus;
 mod prose;
 
 const CORPUS_BYTES: usize = 32 << 20;
@@ -30,26 +24,7 @@ fn corpus() -> Vec<String> {
         Ok(path) => std::fs::read_to_string(path).expect("COPYTRACE_BENCH_TEXT names a UTF-8 file"),
         Err(_) => prose(&mut Random::new(1), CORPUS_BYTES),
     };
-    let mut documents = Vec::new();
-    let mut rest = text.as_str();
-    while !rest.is_empty() {
-        let cut = rest.floor_char_boundary(DOCUMENT_BYTES).max(1);
-        documents.push(rest[..cut].to_owned());
-        rest = &rest[cut..];
-    }
-    documents
-}
-
-fn engine(documents: &[String], dir: &std::path::Path) -> Engine {
-    let storage: Arc<dyn Storage> = Arc::new(DiskStorage::new(dir));
-    let mut writer = IndexWriter::open(Arc::clone(&storage), PUBLIC_SEED).expect("an empty folder");
-    let rows = documents.iter().enumerate().map(|(n, text)| {
-        let document = Document { id: format!("d{n}"), text: text.clone(), attributes: Attributes::default() };
-        Ok(Row::Document(Box::new(document)))
-    });
-    build(&mut writer, rows, BuildOptions::default(), &BuildProgress::default()).expect("sound documents");
-    let index = Index::open(&*storage, PUBLIC_SEED).expect("the index just made");
-    Engine::new([("bench".to_owned(), index)], Policy::default_policy())
+    split(&text, DOCUMENT_BYTES)
 }
 
 /// Different texts that are checked in turn, so that no text finds the caches as it left them.
@@ -85,10 +60,13 @@ fn check(criterion: &mut Criterion) {
     ];
     let mut group = criterion.benchmark_group("check of 2 KB");
     for (name, requests) in cases {
-        let mut turn = requests.iter().cycle();
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| engine.check(black_box(turn.next().expect("endless"))).expect("a sound index"));
-        });
+        for (is_lexical, switch) in [(false, "off"), (true, "on")] {
+            let requests: Vec<_> = requests.iter().map(|request| Request { is_lexical, ..request.clone() }).collect();
+            let mut turn = requests.iter().cycle();
+            group.bench_function(format!("{name}, lexical {switch}"), |bencher| {
+                bencher.iter(|| engine.check(black_box(turn.next().expect("endless"))).expect("a sound index"));
+            });
+        }
     }
     group.finish();
 }

@@ -9,6 +9,7 @@ use copytrace::verify::align::{Scratch, align};
 use copytrace::verify::alignment::AlignOptions;
 use copytrace::verify::kind::classify;
 use copytrace::verify::overlap::{jaccard, sort_distinct};
+use copytrace::verify::work::Work;
 use criterion::{Criterion, criterion_group, criterion_main};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -98,11 +99,13 @@ fn verification(criterion: &mut Criterion) {
         let seeds = anchors(&query, source);
         let (query, source) = (query.view(), source.view());
         let mut scratch = Scratch::default();
-        let found = align(&query, &source, &seeds, &options, str::eq_ignore_ascii_case, &mut scratch);
+        let mut align_from = |seeds: &[(u32, u32)]| {
+            align(&query, &source, seeds, &options, str::eq_ignore_ascii_case, &mut Work::default(), &mut scratch)
+        };
+        let found = align_from(&seeds);
         assert!(!found.alignments.is_empty() && !found.capped, "{name} is found");
         group.bench_function(format!("{name}, {} seeds", seeds.len()), |bencher| {
-            bencher
-                .iter(|| align(&query, &source, black_box(&seeds), &options, str::eq_ignore_ascii_case, &mut scratch));
+            bencher.iter(|| align_from(black_box(&seeds)));
         });
         group.bench_function(format!("{name}, classify"), |bencher| {
             bencher.iter(|| classify(&query, &source, black_box(&found.alignments[0])));
