@@ -79,6 +79,7 @@ pub(crate) fn run(job: Job, dir: &Path) -> anyhow::Result<Built> {
         build(&mut writer, rows, options, &BuildProgress::default())
     });
     let report = report?;
+    anyhow::ensure!(report.unchanged == 0 && report.replaced == 0, "`{}` held an index already", dir.display());
     let corpus_cpu = Duration::from_nanos(corpus_cpu_ns.load(Ordering::Relaxed));
     Ok(Built {
         n_docs: report.added,

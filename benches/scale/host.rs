@@ -115,9 +115,14 @@ pub(crate) enum Counter {
 /// Where neither `perf` can count (most virtual machines have no counters) nor `valgrind` is there, or the program fails.
 pub(crate) fn count_instructions(args: &[String]) -> anyhow::Result<(u64, Counter)> {
     let program = std::env::current_exe()?;
-    let perf = Command::new("perf").args(["stat", "-x", ",", "-e", "instructions:u"]).arg(&program).args(args).output();
-    if let Ok(output) = perf
-        && let Some(n) = instructions_of_perf(&String::from_utf8_lossy(&output.stderr))
+    let perf = |program: &Path, args: &[String]| {
+        let mut perf = Command::new("perf");
+        let output = perf.args(["stat", "-x", ",", "-e", "instructions:u"]).arg(program).args(args).output();
+        instructions_of_perf(&String::from_utf8_lossy(&output.ok()?.stderr))
+    };
+    // A program that does nothing shows whether there are counters.
+    if perf(Path::new("true"), &[]).is_some()
+        && let Some(n) = perf(&program, args)
     {
         return Ok((n, Counter::Perf));
     }
