@@ -66,6 +66,7 @@ impl MemoryPlan {
     }
 
     /// Returns the longest page of a column of Parquet when decompressed, in bytes.
+    #[cfg(feature = "parquet")]
     pub(crate) fn page_bytes_max(self) -> u64 {
         self.reading_bytes() as u64 / 8
     }

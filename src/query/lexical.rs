@@ -79,7 +79,7 @@ pub struct Lexical {
 
 /// Nominates documents for each stretch of the text.
 ///
-/// Cost: one dictionary look-up a distinct word and segment (0.3 us warm), and at most [`POSTINGS_MAX`] postings a window, sorted.
+/// Cost: one dictionary look-up a distinct word and segment (0.3 us warm), and at most 16,384 postings a window, sorted.
 pub fn nominate(
     index: &Index,
     text: &str,

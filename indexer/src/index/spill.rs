@@ -4,7 +4,7 @@
 //! the total and however uneven the keys. The temporary files hold fingerprints and positions, never text. They need no sync: a build
 //! that dies leaves nothing that counts.
 //!
-//! Cost: a sort by [`radix`](super::radix), and O(log runs) a record in the merge.
+//! Cost: a sort by [`radix`], and O(log runs) a record in the merge.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
