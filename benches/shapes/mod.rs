@@ -29,9 +29,10 @@ pub(crate) type Shape = fn(&Path, Scale) -> PathBuf;
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(2);
 
 /// All corpora with their names.
-pub(crate) const SHAPES: [(&str, Shape); 11] = [
+pub(crate) const SHAPES: [(&str, Shape); 12] = [
     ("rows of 20 bytes", tiny_rows),
     ("rows of 60 bytes, all of one id", one_id),
+    ("rows of 20 bytes with 24 KB of attributes", long_attributes),
     ("prose, 4 KB a document", prose),
     ("prose, long documents", long_documents),
     ("one repeated word, 4 KB a document", one_word),
@@ -51,6 +52,19 @@ fn tiny_rows(dir: &Path, Scale { bytes, .. }: Scale) -> PathBuf {
 fn one_id(dir: &Path, Scale { bytes, .. }: Scale) -> PathBuf {
     let text = |n: usize| format!("version {n} of a document that comes again and again, always");
     jsonl(dir, (0..bytes / 60).map(|n| ("same".to_owned(), text(n))))
+}
+
+/// Five columns, as long as they may be, and an id; all different.
+fn long_attributes(dir: &Path, Scale { bytes, .. }: Scale) -> PathBuf {
+    let mut words = Words(5);
+    let mut value = || words.text(4060, u64::MAX, " ");
+    let mut row = |n: usize| {
+        let text = format!("a short text of number {n:x}");
+        serde_json::json!({
+            "id": value(), "text": text, "license": value(), "origin": value(), "uri": value(), "shard": value(), "language": value(),
+        })
+    };
+    write_rows(dir, (0..bytes / 24_000).map(&mut row))
 }
 
 fn prose(dir: &Path, Scale { bytes, .. }: Scale) -> PathBuf {
@@ -125,10 +139,13 @@ fn parquet_bomb(dir: &Path, Scale { bytes, .. }: Scale) -> PathBuf {
 }
 
 fn jsonl(dir: &Path, rows: impl Iterator<Item = (String, String)>) -> PathBuf {
+    write_rows(dir, rows.map(|(id, text)| serde_json::json!({ "id": id, "text": text })))
+}
+
+fn write_rows(dir: &Path, rows: impl Iterator<Item = serde_json::Value>) -> PathBuf {
     let path = dir.join("corpus.jsonl");
     let mut file = BufWriter::new(File::create(&path).expect("a temporary folder"));
-    for (id, text) in rows {
-        let row = serde_json::json!({ "id": id, "text": text });
+    for row in rows {
         writeln!(file, "{row}").expect("space");
     }
     file.flush().expect("space");

@@ -18,9 +18,19 @@ pub const LINE_BYTES_MAX: usize = 6 * (DOCUMENT_BYTES_MAX as usize) + (1 << 20);
 /// people and kept whole in memory per match.
 pub const ATTRIBUTE_BYTES_MAX: usize = 4096;
 
+/// Longest manifest, in bytes: 60,000 segments of 1 KiB each, which is more text than anybody has. It is copied before it is read.
+pub const MANIFEST_BYTES_MAX: usize = 64 << 20;
+
+/// Longest line of a receipt, in bytes: five attributes with every byte escaped as `\u00XX`, and the keys.
+pub const RECEIPT_LINE_BYTES_MAX: usize = 5 * 6 * ATTRIBUTE_BYTES_MAX + 1024;
+
 /// Most postings stored per key. Above it the true count is kept and the first postings in a fixed order; 64 because 99.9 % of the
 /// keys of real prose have fewer and the rest is boilerplate.
 pub const POSTINGS_PER_KEY_MAX: usize = 64;
+
+/// Most origins of one key that are told apart; more count as so many. Far above any threshold of commonness, and 1 MiB of memory while
+/// the key is written.
+pub const ORIGINS_COUNTED_MAX: usize = 1 << 16;
 
 /// Most documents in one segment: 32 bands each must stay below the 2^32 postings of a key table, fillers included, and tantivy's document
 /// numbers below 2^31.

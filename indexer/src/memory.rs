@@ -6,7 +6,7 @@
 //! | 1/16 | its text without escapes, while it is parsed |
 //! | 1/16 | its text, waiting to be taken |
 //! | 1/16 | window of the decompressor; pages of Parquet take the place of lines |
-//! | 3/16 | texts between reader and writer, with what is made of them, and what the allocator does not give back |
+//! | 3/16 | documents between reader and writer, with what is made of them, and what the allocator does not give back |
 //! | 8 MiB | the program itself: code tables, stacks, file buffers |
 //! | the rest | tables: 3/8 of it words for the catalogue, 9/32 anchors, 7/32 bands, 2/32 each ids and normal forms |
 //!
@@ -15,13 +15,15 @@
 //! What grows with a segment besides is small and held until its end: 8 bytes for every 4 KiB of file and 16 for every 16 KiB of text, which
 //! is 0.15 % of the text; a directory of 0.1 byte a posting while a table is written; one bit a document where ids come twice.
 
+use std::path::Path;
+
 use crate::error::Error;
 use crate::limits::{BUILD_MEMORY_BYTES, BUILD_MEMORY_BYTES_MIN, DOCUMENT_BYTES_MAX, LINE_BYTES_MAX};
 
 /// What the program takes before it reads anything, in bytes.
 const PROGRAM_BYTES: usize = 8 << 20;
 
-/// Most text of a batch, in bytes: enough to keep many cores busy.
+/// Most that the rows of a batch count for, in bytes: enough to keep many cores busy.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 
 /// Most memory for the catalogue's words, in bytes: the table of terms should stay in the last-level cache.
@@ -71,8 +73,8 @@ impl MemoryPlan {
         self.reading_bytes() as u64 / 8
     }
 
-    /// Says how much memory a text needs that is longer than [`document_bytes_max`](Self::document_bytes_max), or a line that is longer
-    /// than those that can be read: they are never left out in silence, because the index must not depend on the memory.
+    /// Says how much memory a text needs that is longer than [`document_bytes_max`](Self::document_bytes_max), or a line or page that is longer
+    /// than those that can be read: they are never left out, nor is their file, because the index must not depend on the memory.
     pub(crate) fn refuse(self, what: &str, n_bytes: usize, bytes_max: usize) -> Error {
         let needed = self.reading_bytes() as u128 * n_bytes as u128 / bytes_max.max(1) as u128;
         let needed = usize::try_from(needed).unwrap_or(usize::MAX).div_ceil(1 << 20);
@@ -80,12 +82,29 @@ impl MemoryPlan {
         Error::Argument { name: "memory", expected, found: format!("{} MiB", self.reading_bytes() >> 20) }
     }
 
-    /// Returns how much text, with an allowance for each row, makes a batch, in bytes.
+    /// Says that a zstd frame has a longer window than [`zstd_window_log_max`](Self::zstd_window_log_max). How long it is zstd does not tell.
+    /// Where more memory could help this is no error of the file, for the reason of [`refuse`](Self::refuse).
+    pub(crate) fn refuse_zstd_window(self, path: &Path) -> Error {
+        let window_bytes = 1_u64 << self.zstd_window_log_max();
+        if window_bytes >= ZSTD_WINDOW_BYTES_MAX as u64 {
+            let problem =
+                format!("a zstd frame has a window of more than {window_bytes} bytes: compress it without `--long`");
+            return Error::Input { path: path.to_path_buf(), problem };
+        }
+        let (found, enough) = (self.reading_bytes() >> 20, (8 * ZSTD_WINDOW_BYTES_MAX) >> 20);
+        let path = path.display();
+        let expected = format!(
+            "more, up to {enough} MiB: a zstd frame of `{path}` has a window of more than {window_bytes} bytes"
+        );
+        Error::Argument { name: "memory", expected, found: format!("{found} MiB") }
+    }
+
+    /// Returns how much memory the rows of a batch count for, in bytes.
     pub(crate) fn batch_bytes(self) -> usize {
         (self.reading_bytes() / 128).min(BATCH_BYTES_MAX)
     }
 
-    /// Returns how much text may be between the reader and the writer, in bytes, unless one document has more.
+    /// Returns how much memory the rows between the reader and the writer may count for, in bytes, unless one document has more.
     pub(crate) fn in_flight_bytes(self) -> usize {
         self.batch_bytes() * 4
     }

@@ -29,9 +29,9 @@ use crate::index::segment_writer::{Keep, Profile, SegmentWriter};
 use crate::index::snapshot::Index;
 use crate::index::tombstones::Tombstones;
 use crate::index::writer::IndexWriter;
-use crate::limits::{SEGMENT_DOCS_MAX, SEGMENT_TEXT_BYTES_MAX};
+use crate::limits::{BUILD_MEMORY_BYTES, SEGMENT_DOCS_MAX, SEGMENT_TEXT_BYTES_MAX};
 use crate::memory::MemoryPlan;
-use crate::pipeline::{BuildProgress, ROW_BYTES, make_pool, prepare};
+use crate::pipeline::{BuildProgress, counted_bytes, make_pool, prepare};
 
 /// Text from which on a segment of which nothing is removed is kept as it is, in bytes (16 GiB): five minutes of rewriting on two cores. A
 /// terabyte then stands in at most 64 segments more than it must.
@@ -60,7 +60,7 @@ pub struct MergeOptions {
 impl Default for MergeOptions {
     fn default() -> Self {
         Self {
-            memory_bytes: 2 << 30,
+            memory_bytes: BUILD_MEMORY_BYTES,
             threads: 0,
             kept_text_bytes: KEPT_TEXT_BYTES,
             kept_docs: KEPT_DOCS,
@@ -229,9 +229,11 @@ impl<'a> Merge<'a> {
     fn outdo(&mut self, earlier: Range<usize>, later: usize, fingerprinter: &Fingerprinter) -> Result<(u64, u64)> {
         let (before, rest) = self.sources.split_at_mut(later);
         let (before, source) = (&mut before[earlier], &mut rest[0]);
-        let docs: Vec<DocIdx> = source.live().collect();
         let (mut n_dropped, mut n_equal) = (0, 0);
-        for doc in docs {
+        for doc in (0..source.segment.entry().n_docs).map(DocIdx) {
+            if source.dropped.is_removed(doc) {
+                continue;
+            }
             let (id, _) = source.segment.attributes(doc)?;
             let Some((place, old)) = find_live(before, &id, Key(fingerprinter.id_key(&id)))? else { continue };
             n_dropped += 1;
@@ -367,6 +369,7 @@ impl<'a> Merge<'a> {
             return Ok(());
         }
         let mut receipt = writer.start_receipt(n_dropped)?;
+        let next = writer.next_generation()?;
         let mut n_of = [0, 0];
         for source in own() {
             let entry = source.segment.entry();
@@ -377,7 +380,7 @@ impl<'a> Merge<'a> {
                 let has_successor = find_live(&self.sources, &id, key)?.is_some();
                 let reason = if has_successor { Reason::Replaced } else { Reason::Removed };
                 n_of[usize::from(has_successor)] += 1;
-                let removed_by = if source.segment.is_removed(doc) { tombstoned } else { writer.next_generation() };
+                let removed_by = if source.segment.is_removed(doc) { tombstoned } else { next };
                 receipt.add(&DroppedDocument {
                     id,
                     reason,
@@ -466,7 +469,7 @@ fn read_batch(documents: &mut impl Iterator<Item = Result<Document>>, plan: Memo
             let what = format!("document `{}`", document.id);
             return Err(plan.refuse(&what, document.text.len(), plan.document_bytes_max()));
         }
-        batch_bytes += document.text.len() + ROW_BYTES;
+        batch_bytes += counted_bytes(&document);
         batch.push(document);
     }
     Ok(batch)

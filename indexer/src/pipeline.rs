@@ -22,8 +22,8 @@ use crate::index::writer::IndexWriter;
 use crate::limits::{BUILD_MEMORY_BYTES, SEGMENT_DOCS_MAX, SEGMENT_TEXT_BYTES_MAX};
 use crate::memory::MemoryPlan;
 
-/// What a row takes besides its text, in bytes of text: attributes, and fingerprints that even the shortest document has.
-pub(crate) const ROW_BYTES: usize = 512;
+/// What a row takes besides its document, in bytes: fingerprints that even the shortest document has.
+const ROW_BYTES: usize = 512;
 /// Examples kept for every reason for which rows are left out.
 const EXAMPLES_MAX: usize = 5;
 
@@ -143,14 +143,19 @@ pub(crate) fn make_pool(threads: usize) -> Result<rayon::ThreadPool> {
         .map_err(|error| Error::Internal { component: "thread pool", problem: error.to_string() })
 }
 
-/// Rows, and how much text they count for, in bytes.
+/// Rows, and how much memory they count for, in bytes.
 #[derive(Default)]
 struct Batch {
     rows: Vec<Result<Row>>,
-    text_bytes: usize,
+    n_bytes: usize,
 }
 
-/// Cuts the rows into batches until nobody listens any more. `done` tells how much text has been written: what is on the way is bounded.
+/// Returns how much memory a document counts for on its way from the reader to the writer, in bytes.
+pub(crate) fn counted_bytes(document: &Document) -> usize {
+    document.memory_bytes() + ROW_BYTES
+}
+
+/// Cuts the rows into batches until nobody listens any more. `done` tells how much has been written: what is on the way is bounded.
 fn gather(
     rows: impl Iterator<Item = Result<Row>>,
     plan: MemoryPlan,
@@ -161,23 +166,23 @@ fn gather(
     let mut in_flight_bytes = 0;
     for row in rows {
         let row = row.and_then(|row| refuse_too_long(row, plan));
-        let text_bytes = match &row {
-            Ok(Row::Document(document)) => document.text.len() + ROW_BYTES,
+        let n_bytes = match &row {
+            Ok(Row::Document(document)) => counted_bytes(document),
             _ => ROW_BYTES,
         };
-        let is_full = batch.text_bytes + text_bytes > plan.batch_bytes() && !batch.rows.is_empty();
+        let is_full = batch.n_bytes + n_bytes > plan.batch_bytes() && !batch.rows.is_empty();
         if is_full && sender.send(std::mem::take(&mut batch)).is_err() {
             return;
         }
-        // What was not sent cannot be written: a batch is under way here, or it is this row alone that is longer than all that may be.
-        while is_full && in_flight_bytes > 0 && in_flight_bytes + text_bytes > plan.in_flight_bytes() {
+        // What was not sent cannot be written: a batch is under way here, or it is this row alone that is larger than all that may be.
+        while is_full && in_flight_bytes > 0 && in_flight_bytes + n_bytes > plan.in_flight_bytes() {
             match done.recv() {
                 Ok(written_bytes) => in_flight_bytes -= written_bytes,
                 Err(_) => return,
             }
         }
-        in_flight_bytes += text_bytes;
-        batch.text_bytes += text_bytes;
+        in_flight_bytes += n_bytes;
+        batch.n_bytes += n_bytes;
         batch.rows.push(row);
     }
     // Nobody listens after an error; there is nothing left to do here either way.
@@ -226,7 +231,7 @@ impl<'a> Build<'a> {
                 receiver.try_recv()
             };
             let is_last = matches!(batch, Err(TryRecvError::Disconnected));
-            let Batch { rows, text_bytes } = batch.unwrap_or_default();
+            let Batch { rows, n_bytes } = batch.unwrap_or_default();
             let documents = self.sort_out(rows)?;
             let (next, written) = pool.install(|| {
                 rayon::join(|| prepare(documents, &fingerprinter), || self.write(std::mem::take(&mut ready)))
@@ -234,7 +239,7 @@ impl<'a> Build<'a> {
             written?;
             // The reader ends before this does; then it needs to know no more.
             let _ = done.send(ready_bytes);
-            (ready, ready_bytes) = (next, text_bytes);
+            (ready, ready_bytes) = (next, n_bytes);
             if is_last && ready_bytes == 0 {
                 break;
             }

@@ -42,6 +42,11 @@ fn rows_of_one_id_stay_within_the_memory() {
 }
 
 #[test]
+fn rows_of_long_attributes_stay_within_the_memory() {
+    check("rows of 20 bytes with 24 KB of attributes", 80_000_000);
+}
+
+#[test]
 fn long_documents_stay_within_the_memory() {
     check("one repeated letter, long documents", 12_000_000);
     check("every word another, long documents", 12_000_000);

@@ -135,7 +135,7 @@ impl JsonLines {
     ///
     /// # Errors
     /// [`Error::Input`] where the compressed stream is damaged or ends early, [`Error::Io`] where the file cannot be
-    /// read, [`Error::Argument`] for a line that is too long for the memory. There are no more rows then.
+    /// read, [`Error::Argument`] for a line, or a window of zstd, that is too long for the memory. There are no more rows then.
     pub(super) fn next_row(&mut self, options: &ReadOptions) -> Result<Option<Row>> {
         let found = match self.lines.next_line()? {
             Line::End => return Ok(None),
@@ -177,7 +177,7 @@ struct Lines {
     input: Box<dyn BufRead + Send>,
     /// Longest line that is kept, in bytes.
     line_bytes_max: usize,
-    zstd_window_log_max: u32,
+    memory: MemoryPlan,
     /// The line, without its end.
     line: Vec<u8>,
     /// One-based number of the line.
@@ -222,7 +222,7 @@ impl Lines {
             compression,
             input,
             line_bytes_max: memory.line_bytes_max(),
-            zstd_window_log_max: memory.zstd_window_log_max(),
+            memory,
             line: Vec::new(),
             row: 0,
         })
@@ -265,11 +265,7 @@ impl Lines {
             _ => return Error::io("read", &self.path)(error),
         };
         if self.compression == Compression::Zstd && error.to_string().contains("requires too much memory") {
-            let log_max = self.zstd_window_log_max;
-            let problem = format!(
-                "a zstd frame has a window of more than 2^{log_max} bytes: give more memory, or compress it anew"
-            );
-            return Error::Input { path: self.path.clone(), problem };
+            return self.memory.refuse_zstd_window(&self.path);
         }
         let what = if error.kind() == io::ErrorKind::UnexpectedEof { "ends early" } else { "is damaged" };
         let problem = format!("the {stream} stream {what} after line {}: {error}", self.row);
@@ -314,6 +310,36 @@ mod tests {
             (b"12345678", vec![(1, text("12345678"))]),
         ] {
             assert_eq!(lines(bytes, 8), expected, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_zstd_window_beyond_the_memory_is_no_error_of_the_file_and_the_memory_named() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.jsonl.zst");
+        for (window_log, memory_mib, expected) in [
+            (23, 64, ""),
+            (24, 64, "memory is `64 MiB`: expected more, up to 1024 MiB: a zstd frame of "),
+            (24, 128, ""),
+            (27, 1023, "memory is `1023 MiB`: expected more, up to 1024 MiB: a zstd frame of "),
+            (27, 1024, ""),
+            (28, 512, "memory is `512 MiB`: expected more, up to 1024 MiB: a zstd frame of "),
+            (28, 1024, "a zstd frame has a window of more than 134217728 bytes"),
+            (28, 1 << 20, "a zstd frame has a window of more than 134217728 bytes"),
+        ] {
+            // A sound frame, and one whose header states the window: magic, no flags, exponent of the window above 2^10; an empty last block.
+            let mut bytes = zstd::encode_all(&b"{\"text\":\"a\"}\n"[..], 1).expect("memory");
+            bytes.extend([0x28, 0xb5, 0x2f, 0xfd, 0, (window_log - 10) << 3, 1, 0, 0]);
+            fs_err::write(&path, bytes).expect("a file");
+            let file = &discover(std::slice::from_ref(&path)).expect("a file").files[0];
+            let memory = MemoryPlan::new(memory_mib << 20);
+            let mut lines = Lines::open(file, Compression::Zstd, memory, None).expect("opens");
+            assert!(matches!(lines.next_line(), Ok(Line::Text)));
+            let found = lines.next_line();
+            let is_memory = matches!(found, Err(Error::Argument { name: "memory", .. }));
+            assert_eq!(is_memory, expected.starts_with("memory"), "2^{window_log}, {memory_mib} MiB");
+            let found = found.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(found.contains(expected) && found.is_empty() == expected.is_empty(), "{found}");
         }
     }
 }

@@ -36,6 +36,14 @@ pub struct Document {
     pub attributes: Attributes,
 }
 
+impl Document {
+    /// Returns what it takes in memory: text, id and attributes, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let Attributes { uri, license, origin, shard, language } = &self.attributes;
+        [&self.text, &self.id, uri, license, origin, shard, language].into_iter().map(String::len).sum()
+    }
+}
+
 /// What is known about a document beside its id and text. An empty string means "not given".
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Attributes {

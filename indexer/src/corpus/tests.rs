@@ -308,15 +308,6 @@ fn damaged_streams_end_with_an_error_after_their_rows() {
 }
 
 #[test]
-fn a_zstd_window_that_is_too_large_is_refused() {
-    // Magic, no content size, window of 2^n bytes, one empty last block.
-    let frame = |window_log: u8| [0x28, 0xb5, 0x2f, 0xfd, 0, (window_log - 10) << 3, 1, 0, 0];
-    assert_eq!(read_bytes("a.jsonl.zst", &frame(27)).len(), 0);
-    let rows = read_bytes("a.jsonl.zst", &frame(28));
-    assert!(matches!(&rows[..], [Err(Error::Input { problem, .. })] if problem.contains("memory")), "{rows:?}");
-}
-
-#[test]
 fn files_are_read_in_the_order_of_their_names() {
     let folder = folder(&[
         ("data/2.jsonl", b"{\"text\":\"2\"}"),

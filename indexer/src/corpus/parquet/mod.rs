@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use super::cells::{Cell, RowContext, assemble};
@@ -33,7 +34,7 @@ use super::progress::FileProgress;
 use super::{Row, Skipped};
 use crate::error::{Error, Result};
 use crate::memory::MemoryPlan;
-use pages::CheckedPages;
+use pages::{CheckedPages, TooLarge};
 use schema::{Column, Kind};
 
 /// Rows that are decoded at once. A batch keeps alive the pages it was taken from, and with few rows those are few.
@@ -121,7 +122,8 @@ impl ParquetRows {
     /// Returns the next row; `None` at the end.
     ///
     /// # Errors
-    /// [`Error::Input`] where the file is damaged. There are no more rows then.
+    /// [`Error::Input`] where the file is damaged, [`Error::Argument`] for a page that is too long for the memory. There are no more rows
+    /// then.
     pub(super) fn next_row(&mut self, options: &ReadOptions) -> Result<Option<Row>> {
         while self.group.as_ref().is_none_or(|group| group.n_ready == 0) {
             if !self.decode_batch()? && !self.open_group()? {
@@ -154,9 +156,9 @@ impl ParquetRows {
             };
             let columns: parquet::errors::Result<_> = self.columns.iter().map(open_column).collect();
             let n_rows = u64::try_from(metadata.num_rows()).unwrap_or(0);
-            Ok(Group { columns: columns.map_err(|error| error.to_string())?, n_rows, n_decoded: 0, n_ready: 0 })
+            Ok(Group { columns: columns?, n_rows, n_decoded: 0, n_ready: 0 })
         });
-        self.group = Some(opened.map_err(|problem| self.damaged(&problem))?);
+        self.group = Some(opened.map_err(|problem| self.explain(problem))?);
         self.n_groups_opened += 1;
         Ok(true)
     }
@@ -165,33 +167,65 @@ impl ParquetRows {
     fn decode_batch(&mut self) -> Result<bool> {
         let Some(group) = &mut self.group else { return Ok(false) };
         let decoded = catch(|| group.decode_batch());
-        let n_rows = decoded.map_err(|problem| self.damaged(&problem))?;
+        let n_rows = decoded.map_err(|problem| self.explain(problem))?;
         let n_rows_all = u128::try_from(self.metadata.file_metadata().num_rows()).unwrap_or(0).max(1);
         let done = u128::from(self.row) * u128::from(self.progress.file_bytes()) / n_rows_all;
         self.progress.set(u64::try_from(done).unwrap_or(u64::MAX));
         Ok(n_rows > 0)
     }
 
-    fn damaged(&self, problem: &str) -> Error {
-        input_error(&self.path)(format!("after row {}: {problem}", self.row))
+    fn explain(&self, problem: Problem) -> Error {
+        let (path, row) = (self.path.display(), self.row);
+        match problem {
+            Problem::Damaged(problem) => input_error(&self.path)(format!("after row {row}: {problem}")),
+            Problem::TooLarge { what, n_bytes, bytes_max } => {
+                self.memory.refuse(&format!("{what} of `{path}` (after row {row})"), n_bytes, bytes_max)
+            }
+        }
+    }
+}
+
+/// Why rows cannot be read.
+enum Problem {
+    /// The file is damaged.
+    Damaged(String),
+    /// The memory is too small.
+    TooLarge { what: &'static str, n_bytes: usize, bytes_max: usize },
+}
+
+impl From<String> for Problem {
+    fn from(problem: String) -> Self {
+        Self::Damaged(problem)
+    }
+}
+
+impl From<ParquetError> for Problem {
+    fn from(error: ParquetError) -> Self {
+        let as_usize = |n_bytes: u64| usize::try_from(n_bytes).unwrap_or(usize::MAX);
+        match TooLarge::of(&error) {
+            Some(&TooLarge { what, n_bytes, bytes_max }) => {
+                Self::TooLarge { what, n_bytes: as_usize(n_bytes), bytes_max: as_usize(bytes_max) }
+            }
+            None => Self::Damaged(error.to_string()),
+        }
     }
 }
 
 impl Group {
     /// Decodes the next rows in place of those before, and returns how many they are.
-    fn decode_batch(&mut self) -> Result<usize, String> {
+    fn decode_batch(&mut self) -> Result<usize, Problem> {
         let mut n_rows = None;
         for column in &mut self.columns {
-            let n = column.decode(BATCH_ROWS).map_err(|error| error.to_string())?;
+            let n = column.decode(BATCH_ROWS)?;
             if *n_rows.get_or_insert(n) != n {
-                return Err("the columns of a row group have different numbers of rows".to_owned());
+                return Err("the columns of a row group have different numbers of rows".to_owned().into());
             }
         }
         self.n_ready = n_rows.unwrap_or(0);
         self.n_decoded += self.n_ready as u64;
         if self.n_decoded > self.n_rows || (self.n_ready == 0 && self.n_decoded < self.n_rows) {
             let (expected, found) = (self.n_rows, self.n_decoded);
-            return Err(format!("a row group has {found} rows: expected {expected}, as the footer says"));
+            return Err(format!("a row group has {found} rows: expected {expected}, as the footer says").into());
         }
         Ok(self.n_ready)
     }
@@ -340,10 +374,10 @@ fn input_error(path: &Path) -> impl FnOnce(String) -> Error {
 }
 
 /// Runs what decodes bytes of a file, and makes an error of a panic.
-fn catch<T>(decode: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+fn catch<T, E: From<String>>(decode: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     // The parquet crate (60.1) asserts and slices by what pages say: `DictDecoder::get` without a dictionary, lengths
     // beyond the page in `DeltaLengthByteArrayDecoder::get`, level encodings it calls unreachable. Unwind safe: the
     // reader gives the file up after an error, so that nothing left half-done by the panic is seen again.
     catch_unwind(AssertUnwindSafe(decode))
-        .unwrap_or_else(|_| Err("the file contradicts itself: expected one that its writer closed".to_owned()))
+        .unwrap_or_else(|_| Err("the file contradicts itself: expected one that its writer closed".to_owned().into()))
 }

@@ -17,6 +17,33 @@ use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::thrift::{I32, STRUCT, Stop, Walk};
 
+/// Something that can be read, but not with this memory.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} has {n_bytes} bytes: expected at most {bytes_max}")]
+pub(super) struct TooLarge {
+    /// What it is.
+    pub(super) what: &'static str,
+    /// What it takes, in bytes.
+    pub(super) n_bytes: u64,
+    /// What it could take, in bytes.
+    pub(super) bytes_max: u64,
+}
+
+impl TooLarge {
+    /// Makes an error of the crate that [`of`](Self::of) finds again.
+    fn error(what: &'static str, n_bytes: u64, bytes_max: u64) -> ParquetError {
+        ParquetError::External(Box::new(Self { what, n_bytes, bytes_max }))
+    }
+
+    /// Returns what an error of the crate says is too large for the memory, if that is what it is about.
+    pub(super) fn of(error: &ParquetError) -> Option<&Self> {
+        match error {
+            ParquetError::External(source) => source.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
 /// Longest page, in bytes when decompressed, however much memory there is. Writers look at a page's size every 1,024
 /// values, so that pages of books get this long.
 const PAGE_BYTES_MAX: u64 = 1 << 30;
@@ -109,12 +136,14 @@ impl CheckedPages {
             if length > self.bytes_left {
                 return Err(error("a page is longer than its column"));
             }
-            if header.page_bytes.max(header.stored_bytes) > self.page_bytes_max {
-                let (n_bytes, bytes_max) = (header.page_bytes.max(header.stored_bytes), self.page_bytes_max);
-                let hint = if bytes_max < PAGE_BYTES_MAX { ", with this memory" } else { "" };
+            let n_bytes = header.page_bytes.max(header.stored_bytes);
+            if n_bytes > PAGE_BYTES_MAX {
                 return Err(ParquetError::General(format!(
-                    "a page has {n_bytes} bytes: expected at most {bytes_max}{hint}"
+                    "a page has {n_bytes} bytes: expected at most {PAGE_BYTES_MAX}"
                 )));
+            }
+            if n_bytes > self.page_bytes_max {
+                return Err(TooLarge::error("a page", n_bytes, self.page_bytes_max));
             }
             self.check_compressed(&header)?;
             self.offset += length;
@@ -175,13 +204,14 @@ impl CheckedPages {
         if page.is_dictionary_page() {
             // Every value takes 4 bytes at least: a text its length.
             let fits = n_values <= DICTIONARY_VALUES_MAX && n_values as usize <= buffer.len() / 4;
-            if fits && u64::from(n_values) * DICTIONARY_VALUE_BYTES > self.page_bytes_max {
-                let n_max = self.page_bytes_max / DICTIONARY_VALUE_BYTES;
-                let problem =
-                    format!("a dictionary has {n_values} entries: expected at most {n_max}, with this memory");
-                return Err(ParquetError::General(problem));
+            if !fits {
+                return Err(error("a dictionary has more entries than bytes"));
             }
-            return if fits { Ok(()) } else { Err(error("a dictionary has more entries than bytes")) };
+            let decoded_bytes = u64::from(n_values) * DICTIONARY_VALUE_BYTES;
+            if decoded_bytes > self.page_bytes_max {
+                return Err(TooLarge::error("a decoded dictionary", decoded_bytes, self.page_bytes_max));
+            }
+            return Ok(());
         }
         if self.max_rep_level > 0 {
             self.n_list_values += u64::from(n_values);

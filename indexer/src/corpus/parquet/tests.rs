@@ -263,7 +263,7 @@ fn forged_numbers_are_refused_before_memory_is_taken() {
     let sound = with_long_headers(Some(Encoding::PLAIN), Compression::SNAPPY);
     for (page_type, page_bytes, n_values, expected) in [
         (0, None, 100, ""),
-        (0, Some(i32::MAX), 100, "a page has 2147483647 bytes: expected at most 268435456, with this memory"),
+        (0, Some(i32::MAX), 100, "a page has 2147483647 bytes: expected at most 1073741824"),
         (2, None, i32::MAX, "a dictionary has more entries than bytes"),
         (0, None, i32::MAX, "definition levels"),
     ] {
@@ -280,6 +280,23 @@ fn forged_numbers_are_refused_before_memory_is_taken() {
         let error = error_of(&read(&bytes, ColumnOptions::default()));
         assert!(error.contains("the lengths of a page's texts are damaged, or too many"), "{error}");
     }
+}
+
+#[test]
+fn a_page_beyond_the_memory_is_no_error_of_the_file_and_the_memory_named() {
+    let mut bytes = with_long_headers(Some(Encoding::PLAIN), Compression::SNAPPY);
+    // Of what the default memory leaves room for, and a byte more; beyond a cap that holds for any memory.
+    for (page_bytes, expected) in [(256 << 20, false), ((256 << 20) + 1, true), (1 << 30, true), ((1 << 30) + 1, false)]
+    {
+        forge(&mut bytes, 0, Some(page_bytes), 100);
+        let rows = read(&bytes, ColumnOptions::default());
+        let found = matches!(rows.iter().find(|row| row.is_err()), Some(Err(Error::Argument { name: "memory", .. })));
+        assert_eq!(found, expected, "{page_bytes}: {}", error_of(&rows));
+    }
+    forge(&mut bytes, 0, Some(1 << 30), 100);
+    let error = error_of(&read(&bytes, ColumnOptions::default()));
+    assert!(error.starts_with("memory is `2048 MiB`: expected at least 8192 MiB for a page of `"), "{error}");
+    assert!(error.ends_with("a.parquet` (after row 0) of 1073741824 bytes"), "{error}");
 }
 
 #[test]
