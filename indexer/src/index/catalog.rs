@@ -54,6 +54,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use tantivy::postings::Postings as _;
 use tantivy::schema::IndexRecordOption;
 use tantivy::store::StoreReader;
 use tantivy::{DocSet, SegmentReader, TERMINATED, Term};
@@ -62,7 +63,7 @@ use self::entry::Entry;
 use self::error::from_tantivy;
 use self::files::SegmentFiles;
 pub use self::schema::AttributeField;
-use self::schema::{BODY, field, new_segment};
+use self::schema::{BODY, N_FIELDS_WITH_TERMS, field, new_segment};
 pub use self::terms::{TermCounter, Terms};
 pub use self::writer::{CATALOG_DOCS_MAX, CatalogWriter};
 use super::block_file::BlockFile;
@@ -180,6 +181,58 @@ impl Catalog {
         let term = Term::from_field_text(field(attribute.number()), value);
         self.for_each_document_of(&term, |doc| docs.push(doc))?;
         Ok(docs)
+    }
+
+    /// Checks every block, and reads every document, term and posting: numbers of documents ascend, and each attribute has as many postings
+    /// as documents have it.
+    pub fn verify(&self) -> Result<()> {
+        let Inner { file, n_docs, .. } = &*self.0;
+        file.verify()?;
+        let mut n_given = [0_u64; N_FIELDS_WITH_TERMS as usize];
+        for doc in (0..*n_docs).map(DocIdx) {
+            let (id, attributes) = self.document(doc)?;
+            for (_, number, value) in (Entry { id, attributes }).values() {
+                if let Some(n_given) = n_given.get_mut(usize::from(number)) {
+                    *n_given += u64::from(!value.is_empty());
+                }
+            }
+        }
+        for (number, n_given) in (0..N_FIELDS_WITH_TERMS).zip(n_given) {
+            let n_postings = ask(file, || self.count_postings(number))?.ok_or_else(|| misread(file))?;
+            if number != BODY && n_postings != n_given {
+                return Err(file.corrupt("postings of an attribute", 0, n_given, n_postings));
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the postings of a field; `None` where they are not in order.
+    fn count_postings(&self, number: u8) -> tantivy::Result<Option<u64>> {
+        let index = self.0.reader.inverted_index(field(number))?;
+        let (mut n_terms, mut n_postings) = (0, 0);
+        let mut terms = index.terms().stream()?;
+        while terms.advance() {
+            n_terms += 1;
+            // A forged dictionary can have more paths than anybody could walk.
+            if n_terms > index.terms().num_terms() {
+                return Ok(None);
+            }
+            let mut postings = index.read_postings_from_terminfo(terms.value(), IndexRecordOption::WithFreqs)?;
+            let (mut n_docs, mut next) = (0, 0);
+            while postings.doc() != TERMINATED {
+                if postings.doc() < next || postings.doc() >= self.0.n_docs || postings.term_freq() == 0 {
+                    return Ok(None);
+                }
+                next = postings.doc() + 1;
+                n_docs += 1;
+                postings.advance();
+            }
+            if n_docs != terms.value().doc_freq {
+                return Ok(None);
+            }
+            n_postings += u64::from(n_docs);
+        }
+        Ok(Some(n_postings))
     }
 
     /// Calls `visit` for each document that has a term, in order. All of them are documents of the segment.

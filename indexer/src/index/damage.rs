@@ -121,8 +121,11 @@ fn examine_segment(
         let sealed = entry.files.get(component.name()).map(|&seal| (component.name(), seal));
         let Some((name, seal)) = sealed.or(tombstones) else { continue };
         let name = format!("{}/{name}", entry.name);
-        let generation = generation_in(if component == Component::Tombstones { &name } else { &entry.name });
-        let mut file = ExaminedFile::new(name, generation, seal.file_bytes);
+        let generation = match &entry.tombstones {
+            Some(tombstones) if component == Component::Tombstones => tombstones.generation(),
+            _ => entry.generation(),
+        };
+        let mut file = ExaminedFile::new(name, generation.0, seal.file_bytes);
         examine_file(storage, component, seal, &mut file);
         progress(seal.file_bytes);
         files.push(file);
@@ -170,12 +173,6 @@ fn examine_file(storage: &dyn Storage, component: Component, seal: Seal, file: &
     }
 }
 
-/// Number of the commit in `seg-000007-…` or `…/tombstones-000007`.
-fn generation_in(name: &str) -> u32 {
-    let last = name.rsplit('/').next().unwrap_or(name);
-    last.split('-').nth(1).and_then(|digits| digits.parse().ok()).unwrap_or(0)
-}
-
 /// Receipts are named by no manifest: each has a checksum of its own.
 fn examine_receipts(storage: &dyn Storage, newest: u32, files: &mut Vec<ExaminedFile>) -> Result<()> {
     // A later one is of a commit that never came.
@@ -183,7 +180,7 @@ fn examine_receipts(storage: &dyn Storage, newest: u32, files: &mut Vec<Examined
         let path = Receipt::path(generation);
         let bytes = storage.open(&path).map_or(0, |bytes| bytes.len() as u64);
         let mut file = ExaminedFile::new(path.to_string_lossy().into_owned(), generation.0, bytes);
-        if let Err(error) = Receipt::read(storage, generation) {
+        if let Err(error) = Receipt::read(storage, generation, drop) {
             file.push(None, 0..bytes, &error);
         }
         files.push(file);

@@ -162,6 +162,26 @@ impl Documents {
         Ok(DocumentRecord { text, origin, n_words, row_hash: RowHash(row_hash) })
     }
 
+    /// Checks every block and every record: texts follow each other, and have `n_words` words in all.
+    pub fn verify(&self, n_words: u64) -> Result<()> {
+        self.file.verify()?;
+        let (mut text_end, mut found) = (0, 0);
+        for doc in (0..self.n_docs).map(DocIdx) {
+            let record = self.get(doc)?;
+            if record.text.start != text_end {
+                let offset = doc.as_usize() * size_of::<StoredRecord>();
+                return Err(self.file.corrupt("text start", offset, text_end, record.text.start));
+            }
+            text_end = record.text.end;
+            found += u64::from(record.n_words);
+        }
+        if (text_end, found) != (self.text_bytes, n_words) {
+            let (expected, found) = (format!("{} and {n_words}", self.text_bytes), format!("{text_end} and {found}"));
+            return Err(self.file.corrupt("bytes of text and number of words", 0, expected, found));
+        }
+        self.file.ensure_whole()
+    }
+
     /// Finds the document in which a text position lies.
     pub fn at(&self, position: u64) -> Result<DocIdx> {
         if position >= self.text_bytes {

@@ -29,7 +29,7 @@ use super::spill::Spill;
 use super::storage::Storage;
 use crate::error::{Error, Result};
 use crate::ids::{Key, OriginKey};
-use crate::limits::POSTINGS_PER_KEY_MAX;
+use crate::limits::{ORIGINS_COUNTED_MAX, POSTINGS_PER_KEY_MAX};
 
 /// Postings per bucket are between this and its double on average: small enough for a handful of cache lines, large enough that
 /// the directory costs 1 %.
@@ -78,7 +78,7 @@ pub struct Counts {
     pub n_postings: u32,
     /// Distinct documents.
     pub n_docs: u32,
-    /// Distinct known origins.
+    /// Distinct known origins; [`ORIGINS_COUNTED_MAX`] at most.
     pub n_origins: u32,
 }
 
@@ -343,7 +343,7 @@ fn too_many(what: &'static str, n: u64) -> Error {
 /// Chooses which postings of an over-cap key are kept: first occurrences before later ones of a document, then as many origins as can be.
 /// A fixed order, so that the choice depends on the postings alone.
 ///
-/// Memory: 8 bytes for each origin.
+/// Memory: 8 bytes for each origin, up to [`ORIGINS_COUNTED_MAX`] of them.
 #[derive(Default)]
 struct Choice {
     n_postings: u64,
@@ -366,9 +366,12 @@ impl Choice {
         } else {
             (self.doc, self.nth_in_doc) = (Some(doc), 0);
             self.n_docs += 1;
-            let n_of_origin = self.in_origin.entry(origin.0).or_default();
-            nth_of_origin = *n_of_origin;
-            *n_of_origin += 1;
+            // One that is not counted is worse than what is kept, whatever its place: first occurrences of as many other origins came before.
+            if self.in_origin.len() < ORIGINS_COUNTED_MAX || self.in_origin.contains_key(&origin.0) {
+                let n_of_origin = self.in_origin.entry(origin.0).or_default();
+                nth_of_origin = *n_of_origin;
+                *n_of_origin += 1;
+            }
         }
         self.kept.push((self.nth_in_doc, nth_of_origin, value));
         if self.kept.len() > POSTINGS_PER_KEY_MAX {
@@ -379,9 +382,8 @@ impl Choice {
 
     fn counts(&self) -> Counts {
         let n_unknown = usize::from(self.in_origin.contains_key(&OriginKey::UNKNOWN.0));
-        let saturate = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         let (n_postings, n_docs) = (saturate(self.n_postings), saturate(self.n_docs));
-        Counts { n_postings, n_docs, n_origins: saturate((self.in_origin.len() - n_unknown) as u64) }
+        Counts { n_postings, n_docs, n_origins: saturate(self.in_origin.len() - n_unknown) }
     }
 
     /// Returns the values that are kept, ascending.
@@ -392,8 +394,8 @@ impl Choice {
     }
 }
 
-fn saturate(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
+fn saturate(n: impl TryInto<u32>) -> u32 {
+    n.try_into().unwrap_or(u32::MAX)
 }
 
 /// A table that is read; cheap to clone.
@@ -492,14 +494,16 @@ impl KeyTable {
     pub fn for_each_pair(&self, mut visit: impl FnMut(u64, u64) -> Result<()>) -> Result<()> {
         for pair in self.directory()?.windows(2) {
             let (start, end) = (pair[0].get() as usize, pair[1].get() as usize);
-            let postings: &[U64] = self.file.records(self.postings_offset + start * size_of::<U64>(), end - start)?;
+            let offset = self.postings_offset + start * size_of::<U64>();
+            // The directory was in order when it was opened; zeros of a file that shrank since are not.
+            let postings: &[U64] = self.file.records(offset, end.saturating_sub(start))?;
             for (a, b) in postings.iter().zip(&postings[1.min(postings.len())..]).map(|(a, b)| (a.get(), b.get())) {
                 if a >> self.layout.value_bits == b >> self.layout.value_bits && b != FILLER {
                     visit(self.layout.value(a), self.layout.value(b))?;
                 }
             }
         }
-        Ok(())
+        self.file.ensure_whole()
     }
 
     /// Tells whether [`for_each_pair`](Self::for_each_pair) has anything to visit.
@@ -518,18 +522,24 @@ impl KeyTable {
         Ok(())
     }
 
-    /// Checks every block and the order of every bucket.
-    pub fn verify(&self) -> Result<()> {
+    /// Checks every block, the order of every bucket, and that all values are below `values_end`.
+    pub fn verify(&self, values_end: u64) -> Result<()> {
         self.file.verify()?;
         let mut n_postings = 0;
         for pair in self.directory()?.windows(2) {
             let (start, end) = (pair[0].get() as usize, pair[1].get() as usize);
             let offset = self.postings_offset + start * size_of::<U64>();
-            let postings: &[U64] = self.file.records(offset, end - start)?;
+            let postings: &[U64] = self.file.records(offset, end.saturating_sub(start))?;
             if postings.windows(2).any(|pair| pair[0].get() >= pair[1].get() && pair[1].get() != FILLER) {
                 return Err(self.file.corrupt("order of postings", offset, "ascending", "not ascending"));
             }
-            n_postings += postings.iter().filter(|posting| posting.get() != FILLER).count() as u64;
+            let values = || postings.iter().filter(|posting| posting.get() != FILLER);
+            if let Some(value) =
+                values().map(|posting| self.layout.value(posting.get())).find(|&value| value >= values_end)
+            {
+                return Err(self.file.corrupt("value of a posting", offset, format!("below {values_end}"), value));
+            }
+            n_postings += values().count() as u64;
         }
         if n_postings != self.n_postings {
             return Err(self.file.corrupt("number of postings", 0, self.n_postings, n_postings));
@@ -589,7 +599,7 @@ mod tests {
         let seal = builder.finish(&storage, path, Component::Anchors, &mut document_of).unwrap();
         assert!(storage.list(Path::new("tmp")).unwrap().is_empty(), "spill files are removed");
         let table = KeyTable::open(BlockFile::open(&storage, path, Component::Anchors, seal).unwrap()).unwrap();
-        table.verify().unwrap();
+        table.verify(1 << VALUE_BITS).unwrap();
         table
     }
 
@@ -644,6 +654,19 @@ mod tests {
         let mut postings: Vec<(u64, u64)> = (0..5000).map(|i| (spread(7), i)).collect();
         postings.extend((0..100).map(|i| (spread(8), 10_000 + i)));
         check_against_model(&postings, 64);
+    }
+
+    #[test]
+    fn more_origins_than_are_told_apart_count_as_so_many() {
+        let n_origins = ORIGINS_COUNTED_MAX as u64 + 5000;
+        // From 100 on: the first document has an origin, too.
+        let postings: Vec<(u64, u64)> = (1..=n_origins).map(|i| (spread(7), i * 100)).collect();
+        let table = build(&postings, usize::MAX);
+        let mut found = Vec::new();
+        let counts = table.lookup(Key(spread(7)), &mut found).unwrap().capped.unwrap();
+        assert_eq!(found, (1..=64).map(|i| i * 100).collect::<Vec<u64>>());
+        let n_docs = u32::try_from(n_origins).unwrap();
+        assert_eq!(counts, Counts { n_postings: n_docs, n_docs, n_origins: 1 << 16 });
     }
 
     #[test]

@@ -20,11 +20,13 @@ use super::block_file::{FORMAT_VERSION, Seal};
 use super::storage::Storage;
 use crate::error::{Error, Result};
 use crate::ids::Generation;
+use crate::limits::MANIFEST_BYTES_MAX;
 use crate::recipe::Recipe;
 
 const PREFIX: &str = "MANIFEST-";
 const TOMBSTONES: &str = "tombstones-";
-const TEMPORARY: &str = "MANIFEST.tmp";
+/// Name of a manifest that is being written.
+pub(super) const UNFINISHED_MANIFEST: &str = "MANIFEST.tmp";
 const MAGIC: &str = "copytrace-manifest";
 
 /// What an index consists of after one commit.
@@ -97,11 +99,15 @@ impl Manifest {
 
     pub(super) fn read(storage: &dyn Storage, path: &Path, number: u32) -> Result<Self> {
         // A copy: what the checksum was made of is what is parsed, whatever happens to the file meanwhile.
-        let bytes = storage.open(path)?.to_vec();
+        let bytes = storage.open(path)?;
         let shown = storage.display_path(path);
         let damaged = |what, offset: usize, expected: &str, found: String| {
             Err(Error::corrupt(&shown, what, offset as u64, expected, found))
         };
+        if bytes.len() > MANIFEST_BYTES_MAX {
+            return damaged("length in bytes", 0, &format!("at most {MANIFEST_BYTES_MAX}"), bytes.len().to_string());
+        }
+        let bytes = bytes.to_vec();
         let head_end = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len());
         let (head, body) = (&bytes[..head_end], bytes.get(head_end + 1..).unwrap_or_default());
         let head = String::from_utf8_lossy(&head[..head.len().min(100)]).into_owned();
@@ -153,10 +159,17 @@ impl Manifest {
         let body = serde_json::to_vec_pretty(self)
             .map_err(|error| Error::Internal { component: "manifest", problem: error.to_string() })?;
         let head = format!("{MAGIC} {FORMAT_VERSION} {} {:016x}\n", body.len(), xxh3_64(&body));
-        let temporary = Path::new(TEMPORARY);
-        if storage.list(Path::new(""))?.iter().any(|name| name == TEMPORARY) {
-            storage.remove_file(temporary)?;
+        let n_bytes = head.len() + body.len();
+        if n_bytes > MANIFEST_BYTES_MAX {
+            let expected = format!("a manifest of at most {MANIFEST_BYTES_MAX} bytes");
+            return Err(Error::Argument {
+                name: "number of segments",
+                expected,
+                found: format!("one of {n_bytes} bytes"),
+            });
         }
+        let temporary = Path::new(UNFINISHED_MANIFEST);
+        Self::remove_unfinished(storage)?;
         let shown = storage.display_path(temporary);
         let mut file = storage.create(temporary)?;
         file.write_all(head.as_bytes()).map_err(Error::io("write", &shown))?;
@@ -168,6 +181,12 @@ impl Manifest {
         storage.sync_dir(Path::new(""))
     }
 
+    /// Removes what a writer that died left of a manifest, if it did.
+    pub(super) fn remove_unfinished(storage: &dyn Storage) -> Result<()> {
+        let path = Path::new(UNFINISHED_MANIFEST);
+        if storage.exists(path)? { storage.remove_file(path) } else { Ok(()) }
+    }
+
     /// Tells whether no later commit has been made.
     ///
     /// Commits are numbered without a gap and older manifests go in ascending order ([`remove_older`](Self::remove_older)), so that the
@@ -176,7 +195,8 @@ impl Manifest {
     pub fn is_newest(&self, storage: &dyn Storage) -> Result<bool> {
         let exists = |generation: u32| storage.exists(Path::new(&file_name(generation)));
         // In this order: between the two looks a writer may commit and then remove this manifest, but not the other way round.
-        Ok(!exists(self.generation.saturating_add(1))? && exists(self.generation)?)
+        let has_next = self.generation.checked_add(1).map(exists).transpose()?.unwrap_or(false);
+        Ok(!has_next && exists(self.generation)?)
     }
 
     /// Removes manifests older than this one, the oldest first, up to the first that cannot be removed: [`is_newest`](Self::is_newest)
@@ -190,17 +210,33 @@ impl Manifest {
     }
 }
 
+impl SegmentEntry {
+    /// Returns the commit that brought the segment.
+    pub fn generation(&self) -> Generation {
+        generation_in(&self.name)
+    }
+
+    /// Returns how many documents are removed.
+    pub fn n_removed(&self) -> u32 {
+        self.tombstones.as_ref().map_or(0, |tombstones| tombstones.n_removed)
+    }
+}
+
 impl TombstonesEntry {
     /// Returns the commit that wrote the file: the last one that removed a document of the segment.
     pub fn generation(&self) -> Generation {
-        // The name was checked when the manifest was read.
-        Generation(self.file.strip_prefix(TOMBSTONES).and_then(|number| number.parse().ok()).unwrap_or(0))
+        generation_in(&self.file)
     }
 
     /// Names the file that a commit writes.
     pub(super) fn file_name(generation: u32) -> String {
         format!("{TOMBSTONES}{generation:06}")
     }
+}
+
+/// Returns the commit in `seg-000007-…` or `tombstones-000007`; such names were checked when the manifest was read.
+fn generation_in(name: &str) -> Generation {
+    Generation(name.split('-').nth(1).and_then(|digits| digits.parse().ok()).unwrap_or(0))
 }
 
 /// Tells whether a name is that of a segment's folder: `seg-`, six or more digits, `-`, 16 hexadecimal digits.
@@ -280,6 +316,23 @@ mod tests {
             read_with(&sound[..length]).expect_err("a truncation");
         }
         assert_eq!(read_with(&sound).unwrap(), Some(manifest(2)));
+    }
+
+    #[test]
+    fn a_manifest_that_is_too_long_is_refused() {
+        let storage = MemoryStorage::default();
+        let path = Path::new("MANIFEST-000001");
+        let json = serde_json::to_vec(&manifest(1)).unwrap();
+        // The first line has 47 bytes.
+        for (n_bytes, is_sound) in [(1000, true), (MANIFEST_BYTES_MAX - 47, true), (MANIFEST_BYTES_MAX - 46, false)] {
+            let mut body = json.clone();
+            body.resize(n_bytes, b' ');
+            let head = format!("{MAGIC} 1 {} {:016x}\n", body.len(), xxh3_64(&body));
+            let bytes = [head.as_bytes(), &body].concat();
+            storage.create(path).unwrap().write_all(&bytes).unwrap();
+            assert_eq!(Manifest::read_newest(&storage).is_ok(), is_sound, "{n_bytes} bytes");
+            storage.remove_file(path).unwrap();
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ use std::io::{self, Read as _};
 use std::ops::{Deref, Range};
 use std::path::Path;
 use std::ptr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
 use memmap2::{Advice, Mmap, UncheckedAdvice};
@@ -253,6 +253,8 @@ struct Slot {
 /// through them at any time.
 struct Chunk {
     slots: [Slot; CHUNK_SLOTS],
+    /// Where a free slot is looked for first: behind the last that was taken.
+    hint: AtomicUsize,
     next: OnceLock<Box<Chunk>>,
 }
 
@@ -261,17 +263,23 @@ static TABLE: Chunk = Chunk::new();
 impl Chunk {
     const fn new() -> Self {
         let slots = [const { Slot { packed: AtomicU64::new(FREE), torn: AtomicUsize::new(0) } }; CHUNK_SLOTS];
-        Self { slots, next: OnceLock::new() }
+        Self { slots, hint: AtomicUsize::new(0), next: OnceLock::new() }
     }
 
     /// Takes a free slot.
     fn claim(&'static self, packed: u64) -> &'static Slot {
         let mut chunk = self;
         loop {
-            let take =
-                |slot: &&Slot| slot.packed.compare_exchange(FREE, packed, Ordering::AcqRel, Ordering::Relaxed).is_ok();
-            if let Some(slot) = chunk.slots.iter().find(take) {
-                return slot;
+            // A load leaves the slot's cache line to those who read it.
+            let take = |slot: &Slot| {
+                slot.packed.load(Ordering::Relaxed) == FREE
+                    && slot.packed.compare_exchange(FREE, packed, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            };
+            let hint = chunk.hint.load(Ordering::Relaxed);
+            let mut places = (hint..CHUNK_SLOTS).chain(0..hint);
+            if let Some(place) = places.find(|&place| take(&chunk.slots[place])) {
+                chunk.hint.store((place + 1) % CHUNK_SLOTS, Ordering::Relaxed);
+                return &chunk.slots[place];
             }
             chunk = chunk.next.get_or_init(|| Box::new(Self::new()));
         }
@@ -282,7 +290,7 @@ impl Chunk {
     /// The map in question cannot leave the table meanwhile: the thread that faulted is reading it and so keeps it alive.
     fn find(&'static self, address: usize) -> Option<&'static Slot> {
         let mut chunk = Some(self);
-        while let Some(Self { slots, next }) = chunk {
+        while let Some(Self { slots, next, .. }) = chunk {
             let found = slots.iter().find(|slot| unpack(slot.packed.load(Ordering::Acquire)).contains(&address));
             if found.is_some() {
                 return found;
@@ -319,15 +327,24 @@ fn install_handler() -> io::Result<()> {
         // SAFETY: a null pointer for the new action only asks for the old one, which is written to a valid place.
         let asked = unsafe { libc::sigaction(libc::SIGBUS, ptr::null(), &raw mut previous) };
         PREVIOUS.get_or_init(|| previous);
-        let mut action = empty_action();
-        action.sa_sigaction = (on_bus_error as Handler as *const ()).expose_provenance();
-        // On the alternate stack that every Rust thread has, as the handler we may have to call expects.
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-        // SAFETY: `action` is whole: a handler with the signature that SA_SIGINFO demands, an empty mask, flags; nothing is asked back.
-        let set = unsafe { libc::sigaction(libc::SIGBUS, &raw const action, ptr::null_mut()) };
-        if asked == 0 && set == 0 { Ok(()) } else { Err(io::Error::last_os_error().raw_os_error().unwrap_or(0)) }
+        let set = exchange_action(&our_action(), &mut empty_action());
+        if asked == 0 && set { Ok(()) } else { Err(io::Error::last_os_error().raw_os_error().unwrap_or(0)) }
     };
     INSTALLED.get_or_init(install).map_err(io::Error::from_raw_os_error)
+}
+
+/// Makes ours the handler of SIGBUS from here on. Returns whether it did.
+fn exchange_action(action: &libc::sigaction, before: &mut libc::sigaction) -> bool {
+    // SAFETY: `action` is whole (`our_action`, `empty_action`), and what was there before is written to a valid place.
+    unsafe { libc::sigaction(libc::SIGBUS, ptr::from_ref(action), ptr::from_mut(before)) == 0 }
+}
+
+/// [`on_bus_error`], on the alternate stack that every Rust thread has, as the handler that it may have to call expects.
+fn our_action() -> libc::sigaction {
+    let mut action = empty_action();
+    action.sa_sigaction = (on_bus_error as Handler as *const ()).expose_provenance();
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+    action
 }
 
 fn empty_action() -> libc::sigaction {
@@ -374,13 +391,20 @@ fn tear(slot: &Slot, address: usize) -> bool {
     mapped != libc::MAP_FAILED
 }
 
-/// Does with a signal what would have been done without us.
+/// The handler that was there before us has made way for the default action: the next signal that it would get ends the process.
+static HAS_MADE_WAY: AtomicBool = AtomicBool::new(false);
+
+/// Does with a signal what would have been done without us, and stays the handler.
+///
+/// std's handler, which knows stack overflows, makes way for the default action at any other signal, so that a fault that comes again ends
+/// the process. Ours must not go with it: a signal that somebody sent would leave all maps without it.
 fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void, is_fault: bool) {
-    let previous = PREVIOUS.get().copied().unwrap_or_else(empty_action);
+    let previous = if HAS_MADE_WAY.load(Ordering::SeqCst) { None } else { PREVIOUS.get().copied() };
+    let previous = previous.unwrap_or_else(empty_action);
     match previous.sa_sigaction {
-        libc::SIG_IGN if !is_fault => {}
+        libc::SIG_IGN if !is_fault => return,
         // A fault cannot be ignored: the read would fault again for ever.
-        libc::SIG_DFL | libc::SIG_IGN => end_process(signal),
+        libc::SIG_DFL | libc::SIG_IGN => return end_process(signal),
         address if previous.sa_flags & libc::SA_SIGINFO == 0 => {
             // SAFETY: without SA_SIGINFO this is the address of a function that takes the signal's number.
             let handler = unsafe { std::mem::transmute::<*const (), extern "C" fn(c_int)>(code_at(address)) };
@@ -391,6 +415,10 @@ fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void, is_f
             let handler = unsafe { std::mem::transmute::<*const (), Handler>(code_at(address)) };
             handler(signal, info, context);
         }
+    }
+    let mut left = empty_action();
+    if exchange_action(&our_action(), &mut left) && left.sa_sigaction == libc::SIG_DFL {
+        HAS_MADE_WAY.store(true, Ordering::SeqCst);
     }
 }
 
@@ -568,7 +596,13 @@ mod tests {
         assert!(deed != "foreign" || read_last_byte(&foreign) > 1, "a foreign map was read and the process lives");
         // SAFETY: no memory is involved.
         unsafe { libc::raise(libc::SIGBUS) };
-        // What was there before us is std's handler for stack overflows. It takes the first one for nothing and makes way for the default.
+        // What was there before us is std's handler for stack overflows. It takes the first one for nothing and makes way for the default;
+        // files that shrink now are handled all the same.
+        fs_err::write(&path, [1; 100]).unwrap();
+        let again = FileBytes::map(&path).unwrap();
+        cut(&path, 0);
+        assert!(again.iter().all(|&byte| byte == 0) && again.torn_at() == Some(0));
+        println!("still alive");
         // SAFETY: as above.
         unsafe { libc::raise(libc::SIGBUS) };
     }
@@ -578,9 +612,17 @@ mod tests {
         use std::os::unix::process::ExitStatusExt as _;
         for deed in ["foreign", "sent"] {
             let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-            child.args(["--exact", "index::mmap::tests::a_fault_elsewhere_is_not_ours"]).env(CHILD, deed);
+            child
+                .args(["--exact", "--nocapture", "index::mmap::tests::a_fault_elsewhere_is_not_ours"])
+                .env(CHILD, deed);
             let output = child.output().unwrap();
             assert_eq!(output.status.signal(), Some(libc::SIGBUS), "{deed}: {output:?}");
+            let is_second = String::from_utf8_lossy(&output.stdout).contains("still alive");
+            assert_eq!(
+                is_second,
+                deed == "sent",
+                "the first one that is sent ends nothing, here or without us: {output:?}"
+            );
         }
     }
 }

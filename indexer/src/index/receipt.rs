@@ -22,6 +22,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 use super::storage::{Storage, WriteFile};
 use crate::error::{Error, Result};
 use crate::ids::Generation;
+use crate::limits::RECEIPT_LINE_BYTES_MAX;
 
 /// The folder of receipts within an index.
 pub const RECEIPTS: &str = "receipts";
@@ -30,7 +31,9 @@ pub const RECEIPTS: &str = "receipts";
 const RECEIPT_VERSION: u32 = 1;
 const PREFIX: &str = "removed-";
 const ENDING: &str = ".json";
-/// What stands between the last document and the checksum.
+/// What stands between the documents and the last line.
+const DOCUMENTS_END: &[u8] = b"],";
+/// What stands before the checksum.
 const LAST_LINE: &str = "\"checksum\":\"";
 
 /// Why a document was dropped.
@@ -69,7 +72,7 @@ pub struct DroppedDocument {
     pub removed_by_generation: u32,
 }
 
-/// A receipt as it is read.
+/// A receipt as it is read; its documents are handed out one by one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Receipt {
@@ -81,10 +84,8 @@ pub struct Receipt {
     pub time: String,
     /// How many documents there are.
     pub document_count: u64,
-    /// The documents, in the order in which the index held them.
-    pub documents: Vec<DroppedDocument>,
-    /// xxh3-128 of what stands before it.
-    pub checksum: String,
+    /// None: they stand on lines of their own.
+    documents: [(); 0],
 }
 
 impl Receipt {
@@ -101,36 +102,60 @@ impl Receipt {
         Ok(generations)
     }
 
-    /// Reads a receipt and checks all of it.
+    /// Reads a receipt and checks all of it. `visit` is called with each document, in the order in which the index held them.
+    ///
+    /// Memory: a line at a time.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] for damage.
-    pub fn read(storage: &dyn Storage, generation: Generation) -> Result<Self> {
+    /// [`Error::Corrupt`] for damage; what was handed out before counts for nothing.
+    pub fn read(storage: &dyn Storage, generation: Generation, mut visit: impl FnMut(DroppedDocument)) -> Result<Self> {
         let path = Self::path(generation);
         let bytes = storage.open(&path)?;
         let shown = storage.display_path(&path);
         let damaged = |what, offset: usize, expected: String, found: String| {
             Error::corrupt(&shown, what, offset as u64, expected, found)
         };
-        let last_line = bytes.windows(LAST_LINE.len()).rposition(|window| window == LAST_LINE.as_bytes());
-        let Some(last_line) = last_line else {
-            return Err(damaged("last line", bytes.len(), format!("{LAST_LINE}…"), "none".to_owned()));
-        };
-        let found = last_line_of(xxh3_128(&bytes[..last_line]));
-        if bytes[last_line..] != *found.as_bytes() {
-            let stored = bytes[last_line..].escape_ascii().to_string();
-            return Err(damaged("checksum", last_line, stored, found.trim_end().to_owned()));
+        let last_line = bytes.len().saturating_sub(last_line_of(0).len());
+        let expected = last_line_of(xxh3_128(&bytes[..last_line]));
+        if bytes[last_line..] != *expected.as_bytes() {
+            let found = bytes[last_line..].escape_ascii().to_string();
+            return Err(damaged("last line", last_line, expected.trim_end().to_owned(), found));
         }
-        let receipt: Self = serde_json::from_slice(&bytes)
-            .map_err(|error| damaged("content", 0, "a receipt of this version".to_owned(), error.to_string()))?;
+        let mut lines = Lines { bytes: &bytes[..last_line], at: 0 };
+        let misread = |at, problem: String| damaged("line", at, "one of a receipt of this version".to_owned(), problem);
+        let receipt: Self =
+            serde_json::from_slice(&[lines.next(), b"]}"].concat()).map_err(|error| misread(0, error.to_string()))?;
+        let mut n_documents = 0;
+        loop {
+            let at = lines.at;
+            let line = lines.next();
+            if line == DOCUMENTS_END {
+                break;
+            }
+            // A comma stands between two documents.
+            let is_last = lines.is_next(DOCUMENTS_END);
+            let line = if is_last { Some(line) } else { line.strip_suffix(b",") };
+            let document = serde_json::from_slice(line.unwrap_or_default());
+            visit(document.map_err(|error| misread(at, error.to_string()))?);
+            n_documents += 1;
+        }
         let (expected, found) = (
-            (RECEIPT_VERSION, generation.0, receipt.documents.len() as u64),
-            (receipt.receipt, receipt.generation, receipt.document_count),
+            (RECEIPT_VERSION, generation.0, n_documents, last_line),
+            (receipt.receipt, receipt.generation, receipt.document_count, lines.at),
         );
         if expected != found {
-            return Err(damaged("version, generation and count", 0, format!("{expected:?}"), format!("{found:?}")));
+            let what = "version, generation, count and length";
+            return Err(damaged(what, 0, format!("{expected:?}"), format!("{found:?}")));
         }
-        Ok(receipt)
+        match bytes.torn_at() {
+            None => Ok(receipt),
+            Some(offset) => Err(damaged(
+                "mapped file",
+                offset,
+                format!("a file of {} bytes", bytes.len()),
+                "a shorter one".to_owned(),
+            )),
+        }
     }
 
     /// Removes the receipts of commits after `generation`, which never came.
@@ -141,6 +166,28 @@ impl Receipt {
         }
         // Durable before the next commit takes the number: else a power cut could bring back the receipt of what never happened.
         if later.is_empty() { Ok(()) } else { storage.sync_dir(Path::new(RECEIPTS)) }
+    }
+}
+
+/// The lines of a receipt.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Lines<'a> {
+    /// Returns the next line without its end; nothing at the end, and instead of one that is longer than any that is written.
+    fn next(&mut self) -> &'a [u8] {
+        let rest = &self.bytes[self.at..];
+        let end = rest.iter().take(RECEIPT_LINE_BYTES_MAX).position(|&byte| byte == b'\n');
+        let line = end.map_or(&[][..], |end| &rest[..end]);
+        self.at += end.map_or(0, |end| end + 1);
+        line
+    }
+
+    /// Tells whether the next line is `line`.
+    fn is_next(&self, line: &[u8]) -> bool {
+        self.bytes[self.at..].strip_prefix(line).is_some_and(|rest| rest.starts_with(b"\n"))
     }
 }
 
@@ -238,6 +285,7 @@ mod tests {
 
     use super::super::storage::MemoryStorage;
     use super::*;
+    use crate::limits::ATTRIBUTE_BYTES_MAX;
 
     fn dropped(id: &str, reason: Reason) -> DroppedDocument {
         DroppedDocument {
@@ -269,9 +317,13 @@ mod tests {
             let documents: Vec<DroppedDocument> = ids.iter().map(|id| dropped(id, Reason::Replaced)).collect();
             write(&storage, 12, &documents);
             assert_eq!(Receipt::list(&storage).unwrap(), [Generation(12)]);
-            let receipt = Receipt::read(&storage, Generation(12)).unwrap();
+            let mut found = Vec::new();
+            let receipt = Receipt::read(&storage, Generation(12), |document| found.push(document)).unwrap();
             assert_eq!((receipt.generation, receipt.document_count), (12, ids.len() as u64));
-            assert_eq!(receipt.documents, documents);
+            assert_eq!(found, documents);
+            let json: serde_json::Value =
+                serde_json::from_slice(&storage.open(&Receipt::path(Generation(12))).unwrap()).unwrap();
+            assert_eq!(json["documents"].as_array().unwrap().len(), ids.len());
         }
     }
 
@@ -284,7 +336,7 @@ mod tests {
         let is_sound = |bytes: &[u8]| {
             storage.remove_file(&path).unwrap();
             storage.create(&path).unwrap().write_all(bytes).unwrap();
-            Receipt::read(&storage, Generation(1)).is_ok()
+            Receipt::read(&storage, Generation(1), drop).is_ok()
         };
         for bit in 0..sound.len() * 8 {
             let mut bytes = sound.clone();
@@ -294,7 +346,63 @@ mod tests {
         assert!((0..sound.len()).all(|length| !is_sound(&sound[..length])));
         assert!(is_sound(&sound));
         storage.rename(&path, &Receipt::path(Generation(2))).unwrap();
-        assert!(Receipt::read(&storage, Generation(2)).is_err(), "another generation's receipt is refused");
+        assert!(Receipt::read(&storage, Generation(2), drop).is_err(), "another generation's receipt is refused");
+    }
+
+    #[test]
+    fn the_longest_attributes_are_read_and_lines_beyond_them_are_not() {
+        let storage = MemoryStorage::default();
+        let worst = "\u{1}".repeat(ATTRIBUTE_BYTES_MAX);
+        let document = DroppedDocument {
+            uri: worst.clone(),
+            license: worst.clone(),
+            origin: worst.clone(),
+            shard: worst.clone(),
+            text_bytes: u64::MAX,
+            removed_by_generation: u32::MAX,
+            ..dropped(&worst, Reason::Replaced)
+        };
+        write(&storage, 1, &[document.clone(), document.clone()]);
+        assert_eq!(
+            Receipt::read(&storage, Generation(1), |found| assert_eq!(found, document)).unwrap().document_count,
+            2
+        );
+        let longer = DroppedDocument { id: worst.repeat(2), ..document };
+        write(&storage, 2, &[longer]);
+        assert!(Receipt::read(&storage, Generation(2), drop).is_err());
+    }
+
+    #[test]
+    fn what_is_no_receipt_under_a_right_checksum_is_an_error() {
+        let storage = MemoryStorage::default();
+        write(&storage, 1, &[dropped("a", Reason::Removed), dropped("b", Reason::Replaced)]);
+        let path = Receipt::path(Generation(1));
+        let sound = String::from_utf8(storage.open(&path).unwrap().to_vec()).unwrap();
+        let body = &sound[..sound.len() - last_line_of(0).len()];
+        let is_sound = |body: &str| {
+            storage.remove_file(&path).unwrap();
+            let bytes = body.to_owned() + &last_line_of(xxh3_128(body.as_bytes()));
+            storage.create(&path).unwrap().write_all(bytes.as_bytes()).unwrap();
+            Receipt::read(&storage, Generation(1), drop).is_ok()
+        };
+        assert!(is_sound(body));
+        for (from, to) in [
+            ("\"receipt\":1", "\"receipt\":2"),
+            ("\"generation\":1", "\"generation\":3"),
+            ("\"documentCount\":2", "\"documentCount\":1"),
+            ("},\n{", "}\n{"),
+            ("}\n]", "},\n]"),
+            ("],\n", ""),
+            ("],\n", "]\n"),
+            ("],\n", "],\n\n"),
+            ("\"id\":\"a\"", "\"id\":7"),
+            ("\"id\"", "\"it\""),
+            ("[\n", "["),
+            ("[\n", "[{}\n"),
+        ] {
+            assert!(!is_sound(&body.replacen(from, to, 1)), "{from} {to}");
+        }
+        assert!(!is_sound(""));
     }
 
     #[test]

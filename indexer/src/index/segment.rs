@@ -61,7 +61,8 @@ impl Segment {
             tombstones,
             entry,
         };
-        // Opening read directories and tables front to back; queries read a page here and there.
+        // Opening read directories and tables front to back, and what lay beside them, which the first queries need; from now on a page is
+        // read here and there. To expect that before opening makes the first look-up of rare words five times as slow (docs/benchmarks.md).
         segment.expect(ReadOrder::Random);
         Ok(segment)
     }
@@ -79,7 +80,8 @@ impl Segment {
     /// Opens a segment that differs from this one at most in its tombstones, and shares everything else with it; `None` where `entry`
     /// is of another segment.
     pub(super) fn with_tombstones_of(&self, storage: &dyn Storage, entry: &SegmentEntry) -> Result<Option<Self>> {
-        if *entry == self.entry {
+        // This view may hide documents that are not removed.
+        if *entry == self.entry && entry.n_removed() == self.tombstones.n_removed() {
             return Ok(Some(self.clone()));
         }
         if (SegmentEntry { tombstones: self.entry.tombstones.clone(), ..entry.clone() }) != self.entry {
@@ -163,11 +165,6 @@ impl Segment {
         Ok(u32::try_from(lines).unwrap_or(u32::MAX).saturating_add(1))
     }
 
-    /// Asks for a range of the segment's text to be read ahead; a hint.
-    pub fn prefetch_text(&self, range: Range<u64>) -> Result<()> {
-        self.text.prefetch(range)
-    }
-
     /// Reads a document's id and attributes.
     pub fn attributes(&self, doc: DocIdx) -> Result<(String, Attributes)> {
         self.catalog.document(doc)
@@ -216,24 +213,32 @@ impl Segment {
         files
     }
 
-    /// Checks every byte of every file. Returns the name of each file with its size in bytes, or what is wrong with it.
+    /// Checks every byte of every file and reads every structure. Returns the name of each file with its size in bytes, or what is wrong with it.
     pub fn verify(&self) -> Vec<(&'static str, Result<u64>)> {
+        let SegmentEntry { n_docs, n_words, .. } = self.entry;
+        let docs_end = u64::from(n_docs);
         let bytes = |component: Component| self.entry.files.get(component.name()).map_or(0, |seal| seal.file_bytes);
         self.expect(ReadOrder::Sequential);
         let mut results = vec![
-            (Component::Documents, self.documents.file().verify()),
+            (Component::Documents, self.documents.verify(n_words)),
             (Component::Text, self.text.verify()),
-            (Component::Bands, self.bands.verify()),
-            (Component::Exact, self.exact.verify()),
-            (Component::Ids, self.ids.verify()),
-            (Component::Catalog, self.catalog.file().verify()),
+            (Component::Bands, self.bands.verify(docs_end)),
+            (Component::Exact, self.exact.verify(docs_end)),
+            (Component::Ids, self.ids.verify(docs_end).and_then(|()| self.ensure_all_ids())),
+            (Component::Catalog, self.catalog.verify()),
         ];
         if let Some(anchors) = &self.anchors {
-            results.push((Component::Anchors, anchors.verify()));
+            results.push((Component::Anchors, anchors.verify(self.documents.text_bytes())));
         }
         self.expect(ReadOrder::Random);
         results.sort_by_key(|(component, _)| *component);
         results.into_iter().map(|(component, result)| (component.name(), result.map(|()| bytes(component)))).collect()
+    }
+
+    /// Checks that every document has an id.
+    fn ensure_all_ids(&self) -> Result<()> {
+        let (expected, found) = (u64::from(self.entry.n_docs), self.ids.n_postings());
+        if expected == found { Ok(()) } else { Err(self.ids.file().corrupt("number of ids", 0, expected, found)) }
     }
 }
 

@@ -311,22 +311,25 @@ struct Duplicates {
 fn find_duplicates(catalog: &Catalog, ids: &KeyTable, n_docs: u32, keep: Keep) -> Result<Duplicates> {
     let mut duplicates = Duplicates { n: 0, first: None, dropped: Tombstones::none(n_docs) };
     let id_of = |doc: DocIdx| catalog.document(doc).map(|(id, _)| id);
-    // The later one of a pair is the earlier one of the next where a document comes more often.
-    let mut before: Option<(DocIdx, String)> = None;
+    // The ids of the documents that have the same hash, and the last document of each: nearly always one, since it is the same id.
+    let mut last_of: BTreeMap<String, DocIdx> = BTreeMap::new();
+    let mut last = None;
     ids.for_each_pair(|earlier, later| {
         let doc = |value: u64| DocIdx(u32::try_from(value).unwrap_or(u32::MAX));
         let (earlier, later) = (doc(earlier), doc(later));
-        let id = match before.take() {
-            Some((doc, id)) if doc == earlier => id,
-            _ => id_of(earlier)?,
-        };
-        let later_id = id_of(later)?;
-        if id == later_id {
+        // The later one of a pair is the earlier one of the next within a hash.
+        if last != Some(earlier) {
+            last_of.clear();
+            last_of.insert(id_of(earlier)?, earlier);
+        }
+        last = Some(later);
+        let id = id_of(later)?;
+        if let Some(&earlier) = last_of.get(&id) {
             duplicates.n += 1;
             duplicates.dropped.remove(if keep == Keep::First { later } else { earlier });
-            duplicates.first.get_or_insert(Duplicate { earlier, later, id });
+            duplicates.first.get_or_insert_with(|| Duplicate { earlier, later, id: id.clone() });
         }
-        before = Some((later, later_id));
+        last_of.insert(id, later);
         Ok(())
     })?;
     Ok(duplicates)
@@ -341,4 +344,48 @@ pub(super) fn segment_name(generation: u32, files: &BTreeMap<String, Seal>) -> S
         seals.extend_from_slice(&seal.root.to_le_bytes());
     }
     format!("seg-{generation:06}-{:016x}", xxh3_64(&seals))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::storage::MemoryStorage;
+    use super::*;
+    use crate::corpus::Attributes;
+    use crate::ids::Key;
+
+    /// Makes documents with these ids and hashes of ids; finds those that are dropped.
+    fn check(documents: &[(&str, u64)], keep: Keep, dropped: &[u32], first: Option<(u32, u32)>) {
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+        let mut catalog = CatalogWriter::create(&storage, Path::new("tmp"), 1 << 20).unwrap();
+        let mut ids = KeyTableBuilder::uncapped(Spill::new("tmp".into(), "ids", 100), DOC_VALUE_BITS);
+        for (doc, &(id, key)) in (0..).zip(documents) {
+            catalog.add(id, &Attributes::default(), |_| {}).unwrap();
+            ids.push(&*storage, Key(key), doc).unwrap();
+        }
+        let n_docs = u32::try_from(documents.len()).unwrap();
+        let open = |name: &str, component, seal| BlockFile::open(&*storage, Path::new(name), component, seal).unwrap();
+        let seal = catalog.finish(Path::new("catalog")).unwrap();
+        let catalog = Catalog::open(open("catalog", Component::Catalog, seal), n_docs).unwrap();
+        let seal = ids.finish(&*storage, Path::new("ids"), Component::Ids, &mut |_| Ok(None)).unwrap();
+        let ids = KeyTable::open(open("ids", Component::Ids, seal)).unwrap();
+        let found = find_duplicates(&catalog, &ids, n_docs, keep).unwrap();
+        let found_dropped: Vec<u32> = (0..n_docs).filter(|&doc| found.dropped.is_removed(DocIdx(doc))).collect();
+        assert_eq!((&found_dropped[..], found.n), (dropped, dropped.len() as u64), "{documents:?}, {keep:?}");
+        assert_eq!(found.first.map(|found| (found.earlier.0, found.later.0)), first, "{documents:?}, {keep:?}");
+    }
+
+    #[test]
+    fn ids_that_come_again_are_found_whatever_other_ids_have_their_hash() {
+        for (documents, of_first, of_last, first) in [
+            (&[("a", 1), ("b", 2)][..], &[][..], &[][..], None),
+            (&[("a", 1), ("b", 1)], &[], &[], None),
+            (&[("a", 1), ("a", 1)], &[1], &[0], Some((0, 1))),
+            (&[("a", 1), ("b", 1), ("a", 1)], &[2], &[0], Some((0, 2))),
+            (&[("a", 1), ("b", 1), ("a", 1), ("b", 1), ("a", 1)], &[2, 3, 4], &[0, 1, 2], Some((0, 2))),
+            (&[("a", 1), ("a", 1), ("c", 3), ("c", 3), ("d", 3), ("c", 3)], &[1, 3, 5], &[0, 2, 3], Some((0, 1))),
+        ] {
+            check(documents, Keep::First, of_first, first);
+            check(documents, Keep::Last, of_last, first);
+        }
+    }
 }

@@ -2,9 +2,9 @@
 //!
 //! A flush sorts the buffer and writes it to a file; the end merges all runs and what is in memory. So the peak is one buffer, whatever
 //! the total and however uneven the keys. The temporary files hold fingerprints and positions, never text. They need no sync: a build
-//! that dies leaves nothing that counts.
+//! that dies leaves nothing that counts. Their checksums stay in memory: what a disk gave back wrong would be sealed as right otherwise.
 //!
-//! Cost: a sort by [`radix`], and O(log runs) a record in the merge.
+//! Cost: a sort by [`radix`], O(log runs) a record in the merge, and one more pass over the files to compare checksums.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,6 +12,7 @@ use std::collections::binary_heap::PeekMut;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use zerocopy::little_endian::U64;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -30,8 +31,16 @@ struct StoredRecord {
 /// Bytes of memory that one record in the buffer costs.
 pub const RECORD_BYTES: usize = size_of::<Record>();
 
-/// Bytes gathered before they are written to a temporary file.
-const WRITE_BYTES: usize = 256 << 10;
+/// Records gathered before they are written to a temporary file: 256 KiB.
+const WRITE_RECORDS: usize = (256 << 10) / RECORD_BYTES;
+
+/// A sorted run in a temporary file.
+struct ParkedRun {
+    path: PathBuf,
+    n_bytes: usize,
+    /// xxh3-64 of all of it.
+    checksum: u64,
+}
 
 /// Collects records.
 pub struct Spill {
@@ -39,7 +48,7 @@ pub struct Spill {
     name: &'static str,
     records_max: usize,
     buffer: Vec<Record>,
-    runs: Vec<PathBuf>,
+    runs: Vec<ParkedRun>,
     n_records: u64,
 }
 
@@ -66,14 +75,22 @@ impl Spill {
     }
 
     /// Ends the collection: all records by the bits of the key that `key_mask` keeps, then by value. The mask keeps upper bits.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where a temporary file is not what was written.
     pub fn merge(mut self, storage: &dyn Storage, key_mask: u64) -> Result<Merged> {
         radix::sort(&mut self.buffer);
         let mut merged = Merged { runs: Vec::new(), heap: BinaryHeap::new(), files: Vec::new() };
-        for path in self.runs {
+        for ParkedRun { path, n_bytes, checksum } in self.runs {
             let bytes = storage.open(&path)?;
-            if bytes.len() % RECORD_BYTES != 0 {
-                let expected = "whole records";
-                return Err(Error::corrupt(&path, "spill file length", 0, expected, bytes.len()));
+            let shown = || storage.display_path(&path);
+            if bytes.len() != n_bytes {
+                return Err(Error::corrupt(&shown(), "length in bytes", 0, n_bytes, bytes.len()));
+            }
+            let found = xxh3_64(&bytes);
+            if found != checksum {
+                let (expected, found) = (format!("{checksum:016x}"), format!("{found:016x}"));
+                return Err(Error::corrupt(&shown(), "checksum", 0, expected, found));
             }
             merged.runs.push(Run::new(Source::File(bytes), key_mask));
             merged.files.push(path);
@@ -92,13 +109,18 @@ impl Spill {
         radix::sort(&mut self.buffer);
         let path = self.dir.join(format!("{}-{:06}.spill", self.name, self.runs.len()));
         let shown = storage.display_path(&path);
-        let mut file = std::io::BufWriter::with_capacity(WRITE_BYTES, storage.create(&path)?);
-        for record in &self.buffer {
-            let stored = StoredRecord { key: U64::new(record.key), value: U64::new(record.value) };
-            std::io::Write::write_all(&mut file, stored.as_bytes()).map_err(Error::io("write", &shown))?;
+        let mut file = storage.create(&path)?;
+        let mut hasher = Xxh3::new();
+        let mut piece = Vec::with_capacity(WRITE_RECORDS.min(self.buffer.len()));
+        for records in self.buffer.chunks(WRITE_RECORDS) {
+            let stored = |record: &Record| StoredRecord { key: U64::new(record.key), value: U64::new(record.value) };
+            piece.clear();
+            piece.extend(records.iter().map(stored));
+            hasher.update(piece.as_bytes());
+            file.write_all(piece.as_bytes()).map_err(Error::io("write", &shown))?;
         }
-        std::io::Write::flush(&mut file).map_err(Error::io("write", &shown))?;
-        self.runs.push(path);
+        file.flush().map_err(Error::io("write", &shown))?;
+        self.runs.push(ParkedRun { path, n_bytes: self.buffer.len() * RECORD_BYTES, checksum: hasher.digest() });
         self.buffer.clear();
         Ok(())
     }
@@ -231,6 +253,34 @@ mod tests {
 
     use super::super::storage::MemoryStorage;
     use super::*;
+
+    #[test]
+    fn a_temporary_file_that_is_not_as_it_was_written_is_an_error_that_names_it() {
+        let storage = MemoryStorage::default();
+        // Two files of two records, and one record in memory.
+        let merge = |change: &dyn Fn(&mut Vec<u8>)| {
+            let mut spill = Spill::new("tmp".into(), "test", 2);
+            for n in 0..5 {
+                spill.push(&storage, Record { key: n, value: n }).unwrap();
+            }
+            let path = Path::new("tmp/test-000001.spill");
+            let mut bytes = storage.open(path).unwrap().to_vec();
+            change(&mut bytes);
+            storage.remove_file(path).unwrap();
+            storage.create(path).unwrap().write_all(&bytes).unwrap();
+            let merged = spill.merge(&storage, u64::MAX);
+            storage.remove_dir_all(Path::new("tmp")).unwrap();
+            merged.map(Iterator::count)
+        };
+        assert_eq!(merge(&|_| {}).unwrap(), 5);
+        let is_named = |error: Error| error.to_string().starts_with("`tmp/test-000001.spill` is damaged: ");
+        for bit in 0..2 * RECORD_BYTES * 8 {
+            assert!(merge(&|bytes| bytes[bit / 8] ^= 1 << (bit % 8)).is_err_and(is_named), "bit {bit}");
+        }
+        for length in (0..=3 * RECORD_BYTES).filter(|&length| length != 2 * RECORD_BYTES) {
+            assert!(merge(&|bytes| bytes.resize(length, 0)).is_err_and(is_named), "length {length}");
+        }
+    }
 
     proptest! {
         #[test]

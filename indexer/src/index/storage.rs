@@ -215,7 +215,7 @@ impl Drop for MemoryLock {
 }
 
 /// A panic elsewhere leaves these maps whole: every change is one call.
-fn hold<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn hold<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -230,18 +230,6 @@ impl Text {
         Ok(newlines_before.saturating_add(in_frame))
     }
 
-    /// Asks for the frames of a range to be read ahead; a hint.
-    pub fn prefetch(&self, range: Range<u64>) -> Result<()> {
-        if range.is_empty() || range.end > self.n_bytes {
-            return Ok(());
-        }
-        let frame_bytes = FRAME_TEXT_BYTES as u64;
-        let frame = |position: u64| usize::try_from(position / frame_bytes).unwrap_or(usize::MAX);
-        let (first, last) = (self.frame_range(frame(range.start))?, self.frame_range(frame(range.end - 1))?);
-        self.file.prefetch(first.start..last.end);
-        Ok(())
-    }
-
     /// Checks every block and decompresses every frame.
     pub fn verify(&self) -> Result<()> {
         self.file.verify()?;

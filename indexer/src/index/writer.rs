@@ -5,11 +5,13 @@
 //!
 //! A commit that fails ends its writer: whether the old generation or the new one is in force then is found out by opening another.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::manifest::{Manifest, SegmentEntry, TombstonesEntry, is_segment_name, is_tombstones_name};
+use super::manifest::{
+    Manifest, SegmentEntry, TombstonesEntry, UNFINISHED_MANIFEST, is_segment_name, is_tombstones_name,
+};
 use super::receipt::{RECEIPTS, Receipt, ReceiptWriter};
 use super::segment::Segment;
 use super::segment_writer::{FinishedSegment, Profile, SegmentWriter, segment_name};
@@ -30,7 +32,8 @@ pub struct IndexWriter {
     storage: Arc<dyn Storage>,
     fingerprinter: Fingerprinter,
     current: Option<Index>,
-    removed: BTreeMap<usize, BTreeSet<DocIdx>>,
+    /// What is removed from segments of which the next commit removes more, by their places.
+    removed: BTreeMap<usize, Tombstones>,
     /// A commit began and did not come to its end: what is in force is not known here.
     is_in_doubt: bool,
     _lock: Box<dyn Send>,
@@ -92,7 +95,7 @@ impl IndexWriter {
         let Some(index) = &self.current else { return Ok(None) };
         for (segment_idx, segment) in index.segments().iter().enumerate() {
             if let Some(doc) = segment.find(id, key)?
-                && !self.removed.get(&segment_idx).is_some_and(|docs| docs.contains(&doc))
+                && !self.removed.get(&segment_idx).is_some_and(|removed| removed.is_removed(doc))
             {
                 return Ok(Some((segment_idx, doc)));
             }
@@ -100,9 +103,14 @@ impl IndexWriter {
         Ok(None)
     }
 
-    /// Removes a document of a committed segment with the next commit.
+    /// Removes a document of a committed segment with the next commit; one that is not there changes nothing.
+    ///
+    /// Memory: one bit a document of the segment.
     pub fn remove(&mut self, segment_idx: usize, doc: DocIdx) {
-        self.removed.entry(segment_idx).or_default().insert(doc);
+        let segment = self.current.as_ref().and_then(|index| index.segments().get(segment_idx));
+        if let Some(segment) = segment.filter(|segment| !segment.is_removed(doc)) {
+            self.removed.entry(segment_idx).or_insert_with(|| segment.tombstones().clone()).remove(doc);
+        }
     }
 
     /// Forgets what would change with the next commit and removes what was built for it: after an error on the way to a commit nothing
@@ -118,9 +126,23 @@ impl IndexWriter {
         Error::NoIndex { path: self.storage.display_path(Path::new("")) }
     }
 
+    /// Returns the number of the last commit, 0 before the first.
+    fn generation(&self) -> Generation {
+        self.current.as_ref().map_or(Generation(0), Index::generation)
+    }
+
     /// Returns the number of the next commit.
-    pub fn next_generation(&self) -> Generation {
-        Generation(self.current.as_ref().map_or(0, |index| index.generation().0).saturating_add(1))
+    ///
+    /// # Errors
+    /// [`Error::Incompatible`] where no number is left.
+    pub fn next_generation(&self) -> Result<Generation> {
+        let Generation(generation) = self.generation();
+        generation.checked_add(1).map(Generation).ok_or_else(|| Error::Incompatible {
+            path: self.storage.display_path(Path::new("")),
+            what: "generation",
+            expected: format!("fewer than {} to be changed", u32::MAX),
+            found: generation.to_string(),
+        })
     }
 
     /// Commits: the new segment, if one is given and not empty, without the documents dropped from it, and all removals since the last
@@ -147,11 +169,10 @@ impl IndexWriter {
         // The removals are taken: what fails from here on must not be followed by a commit without them.
         self.is_in_doubt = true;
         // A merge that failed before may have left one of this number.
-        Receipt::remove_after(&*self.storage, Generation(self.next_generation().0 - 1))?;
-        for (segment_idx, docs) in std::mem::take(&mut self.removed) {
-            let segment = self.current.as_ref().and_then(|index| index.segments().get(segment_idx));
-            if let (Some(segment), Some(entry)) = (segment, segments.get_mut(segment_idx)) {
-                self.bury(entry, segment.tombstones().clone(), docs)?;
+        Receipt::remove_after(&*self.storage, self.generation())?;
+        for (segment_idx, removed) in std::mem::take(&mut self.removed) {
+            if let Some(entry) = segments.get_mut(segment_idx) {
+                self.bury(entry, &removed)?;
             }
         }
         if let Some(finished) = finished {
@@ -164,10 +185,9 @@ impl IndexWriter {
     /// [`commit_segments`](Self::commit_segments) names it.
     pub(crate) fn place(&self, finished: FinishedSegment) -> Result<SegmentEntry> {
         let FinishedSegment { dir, mut entry, dropped, .. } = finished;
-        entry.name = segment_name(self.next_generation().0, &entry.files);
+        entry.name = segment_name(self.next_generation()?.0, &entry.files);
         self.storage.rename(&dir, Path::new(&entry.name))?;
-        let none = Tombstones::none(entry.n_docs);
-        self.bury(&mut entry, none, dropped.removed())?;
+        self.bury(&mut entry, &dropped)?;
         Ok(entry)
     }
 
@@ -191,13 +211,13 @@ impl IndexWriter {
 
     /// Starts the receipt of the next commit.
     pub(crate) fn start_receipt(&self, n_documents: u64) -> Result<ReceiptWriter<'_>> {
-        ReceiptWriter::create(&*self.storage, self.next_generation(), n_documents)
+        ReceiptWriter::create(&*self.storage, self.next_generation()?, n_documents)
     }
 
     /// Makes these segments the index, all of them durable: old ones, and new ones that have been placed.
     pub(crate) fn commit_segments(&mut self, segments: Vec<SegmentEntry>) -> Result<Generation> {
         self.is_in_doubt = true;
-        let generation = self.next_generation();
+        let generation = self.next_generation()?;
         let manifest = Manifest { generation: generation.0, recipe: *self.fingerprinter.recipe(), segments };
         self.storage.sync_dir(Path::new(""))?;
         // Opened before the commit: what cannot be opened does not come into force, and nothing can fail once it has.
@@ -220,18 +240,12 @@ impl IndexWriter {
     }
 
     /// Writes the tombstones of a segment, where there are any new ones.
-    fn bury(
-        &self,
-        entry: &mut SegmentEntry,
-        mut tombstones: Tombstones,
-        docs: impl IntoIterator<Item = DocIdx>,
-    ) -> Result<()> {
-        let n_new = docs.into_iter().filter(|&doc| tombstones.remove(doc)).count();
-        if n_new == 0 {
+    fn bury(&self, entry: &mut SegmentEntry, tombstones: &Tombstones) -> Result<()> {
+        if tombstones.n_removed() == entry.n_removed() {
             return Ok(());
         }
         let dir = Path::new(&entry.name);
-        let file = TombstonesEntry::file_name(self.next_generation().0);
+        let file = TombstonesEntry::file_name(self.next_generation()?.0);
         let seal = tombstones.write(&*self.storage, &dir.join(&file))?;
         self.storage.sync_dir(dir)?;
         entry.tombstones = Some(TombstonesEntry { file, n_removed: tombstones.n_removed(), seal });
@@ -239,10 +253,11 @@ impl IndexWriter {
     }
 
     /// Removes what no manifest names: an unfinished build, segments, tombstones and receipts of commits that never came, segments and
-    /// tombstones of commits that are no more, temporary files whose removal failed.
+    /// tombstones of commits that are no more, a manifest that was not finished, temporary files whose removal failed.
     pub(crate) fn remove_leftovers(&self) -> Result<()> {
         let storage = &*self.storage;
         storage.remove_dir_all(Path::new(BUILDING))?;
+        Manifest::remove_unfinished(storage)?;
         // Where it is not known which segments are in force, none may go.
         self.refuse_if_in_doubt()?;
         let segments = self.current.as_ref().map_or(&[][..], |index| &index.manifest().segments);
@@ -279,10 +294,35 @@ fn is_scratch_name(name: &str) -> bool {
 /// somebody else, or it is an index whose manifest was lost.
 fn refuse_foreign(storage: &dyn Storage) -> Result<()> {
     let is_of_first_commit = |name: &str| {
-        [LOCK, BUILDING, "MANIFEST.tmp"].contains(&name) || name.starts_with("seg-000001-") && is_segment_name(name)
+        [LOCK, BUILDING, UNFINISHED_MANIFEST].contains(&name)
+            || name.starts_with("seg-000001-") && is_segment_name(name)
     };
     match storage.list(Path::new(""))?.into_iter().find(|name| !is_of_first_commit(name)) {
         Some(found) => Err(Error::ForeignFolder { path: storage.display_path(Path::new("")), found }),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::storage::MemoryStorage;
+    use super::*;
+    use crate::recipe::PUBLIC_SEED;
+
+    #[test]
+    fn the_last_number_of_a_commit_is_the_last() {
+        let storage = MemoryStorage::default();
+        for (generation, expected) in [(u32::MAX - 1, Some(u32::MAX)), (u32::MAX, None)] {
+            Manifest { generation, recipe: Recipe::default(), segments: Vec::new() }.commit(&storage).unwrap();
+            let mut writer = IndexWriter::open(Arc::new(storage.clone()), PUBLIC_SEED).unwrap();
+            assert_eq!(writer.next_generation().ok(), expected.map(Generation));
+            assert_eq!(writer.commit(None).unwrap(), Generation(generation), "nothing to change");
+            assert!(writer.current().unwrap().is_newest(&storage).unwrap());
+            match (writer.commit_segments(Vec::new()), expected) {
+                (Ok(_), Some(_)) => storage.remove_file(Path::new("MANIFEST-4294967295")).unwrap(),
+                (Err(error), None) => assert_eq!(error.kind(), crate::error::ErrorKind::Incompatible, "{error}"),
+                (committed, _) => panic!("{generation}: {committed:?}"),
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
@@ -19,7 +19,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use super::error::internal;
 use crate::error::Result;
 use crate::index::block_file::{BlockFile, BlockFileWriter, Component, Seal};
-use crate::index::storage::Storage;
+use crate::index::storage::{Storage, hold};
 
 /// The files of a tantivy segment, by their ending, in the order in which they are packed: columns (none, but tantivy wants the
 /// file), lengths of bodies, postings, positions (none), documents, terms.
@@ -416,9 +416,4 @@ impl TerminatingWrite for TantivyFile {
         let Some(writer) = self.writer().take() else { return Err(io::ErrorKind::BrokenPipe.into()) };
         writer.finish().map(drop).map_err(io::Error::other)
     }
-}
-
-/// Every change of the map is one call, so a panic elsewhere leaves it whole.
-fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
