@@ -1,5 +1,7 @@
 //! What can go wrong between an index and an answer, and what exit code or status follows from it.
 
+use std::sync::Arc;
+
 pub use copytrace_indexer::ErrorKind;
 
 /// Result of this crate's fallible functions.
@@ -12,6 +14,9 @@ pub enum Error {
     /// The index could not be read or written; see the inner error for what to do.
     #[error(transparent)]
     Index(#[from] copytrace_indexer::Error),
+    /// A newer state of the index could not be opened, now or a moment ago; see the inner error for what to do.
+    #[error("{0}")]
+    Again(Arc<Self>),
     /// A field of a request or an option is outside what is accepted. Change it and ask again.
     #[error("{field} is {found}: expected {expected}")]
     Field {
@@ -54,6 +59,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Index(error) => error.kind(),
+            Self::Again(error) => error.kind(),
             Self::Field { .. } | Self::Policy { .. } => ErrorKind::InvalidInput,
             Self::DeadlineExceeded { .. } | Self::Overloaded { .. } => ErrorKind::Overloaded,
             Self::Internal(_) => ErrorKind::Internal,

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use copytrace_indexer::index::segment::Segment;
 use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::index::storage::Storage;
 use copytrace_indexer::span::Span;
 
-use super::answer::{Answer, DocumentRef, EXCERPT_BYTES_MAX, IndexVersion, LineSpan, Match};
-use super::indexes::{FollowedIndex, NamedIndex};
+use super::answer::{Answer, DocumentRef, IndexVersion, LineSpan, Match};
+use super::common::Commonness;
+use super::indexes::{FollowedIndex, NamedIndex, lock};
 use super::lexical::LexicalBuffers;
 use super::passages::{self, Buffers, Copy, Subject};
 use super::policy::Policy;
@@ -30,14 +30,13 @@ const COUNTED_DOCS_MAX: usize = 4096;
 const COPIES_MAX: usize = 10_000;
 /// Time for a check whose request has no deadline: the default budget of the service is far lower, a command has time.
 const UNBOUNDED_CHECK: Duration = Duration::from_secs(10);
-/// Share of a passage's k-grams that must be common for the passage to be.
-const COMMON_SHARE: f64 = 0.75;
 
 /// Checks texts against one or more indexes.
 #[derive(Debug)]
 pub struct Engine {
     indexes: Vec<FollowedIndex>,
     policy: Policy,
+    /// Sound after a panic elsewhere: it only holds buffers.
     idle: Mutex<Vec<Working>>,
 }
 
@@ -50,7 +49,8 @@ struct Working {
 }
 
 impl Engine {
-    /// Opens the index in each folder, and follows it: a check sees every commit made before it began.
+    /// Opens the index in each folder, and follows it: a check sees every commit made before it began, but the
+    /// one that another check is just opening.
     ///
     /// # Errors
     /// What opening an index says; see [`Index::open`].
@@ -127,8 +127,8 @@ impl Engine {
             lexical::Outcome::default()
         };
         let jaccard_min = self.policy.near_duplicate_jaccard_min();
-        let is_late = whole::verify_similar(subject, &documents, jaccard_min, &mut copies, buffers)?;
-        if is_late || verified.is_late || candidates.is_late {
+        let similar = whole::verify_similar(subject, &documents, jaccard_min, &mut copies, buffers)?;
+        if similar.is_late || verified.is_late || candidates.is_late {
             answer
                 .degraded
                 .push(format!("index `{}`: the deadline passed before every candidate was compared", named.name));
@@ -154,11 +154,13 @@ impl Engine {
         if !has_similar && documents.n_likely > whole::SIMILAR_DOCS_MAX {
             answer.degraded.push(format!("index `{}`: more similar documents than are compared", named.name));
         }
-        if candidates.is_overfull || verified.is_overfull || looked_up.is_capped {
+        if candidates.is_overfull || verified.is_overfull || looked_up.is_capped || similar.is_capped {
             answer.degraded.push(format!("index `{}`: more candidates than are compared", named.name));
         }
         let echo = Echo::find(index.fingerprinter(), prints, &request.prompt);
-        let context = Context { named, text, prints, candidates: &candidates, echo: &echo, policy: &self.policy };
+        let origins_min = self.policy.common_origins_min();
+        let commonness = Commonness::find(index, prints.words.len(), &candidates, &copies, origins_min)?;
+        let context = Context { named, text, prints, candidates: &candidates, echo: &echo, commonness: &commonness };
         copies.sort_by(|a, b| weight(b).total_cmp(&weight(a)).then(a.kind.cmp(&b.kind)).then(a.place.cmp(&b.place)));
         let mut is_cut = copies.len() > COPIES_MAX;
         for (n, copy) in copies.iter().take(COPIES_MAX).enumerate() {
@@ -183,11 +185,6 @@ impl Checker for Engine {
         lock(&self.idle).push(working);
         answer
     }
-}
-
-/// The pool is sound after a panic elsewhere: it only holds buffers.
-fn lock(idle: &Mutex<Vec<Working>>) -> std::sync::MutexGuard<'_, Vec<Working>> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn check_length(field: &str, text: &str) -> Result<()> {
@@ -223,7 +220,7 @@ struct Context<'a> {
     prints: &'a Prints,
     candidates: &'a Candidates,
     echo: &'a Echo,
-    policy: &'a Policy,
+    commonness: &'a Commonness<'a>,
 }
 
 /// In how many documents a passage stands.
@@ -237,23 +234,22 @@ impl Context<'_> {
         let segment = &self.named.index.segments()[copy.place.segment_idx];
         let (id, attributes) = segment.attributes(copy.place.doc)?;
         let occurrences = self.count(copy);
-        let (source_span, source_excerpt) = read_source(segment, copy)?;
         Ok(Match {
             kind: copy.kind,
             score: copy.score,
             matched_tokens: copy.matched_words,
             evidence_bits: self.bits(copy),
             query_span: line_span(copy.query_span, copy.query_span.lines(self.text)),
-            source_span,
+            source_span: line_span(copy.source_span, copy.source_text.lines),
             document: DocumentRef::new(id, attributes, self.named.name.to_string()),
             renames: Vec::new(),
             document_count: occurrences.n_docs,
             document_count_capped: occurrences.is_capped,
-            common: copy.kind != CopyKind::NearDuplicate && self.is_common(copy),
+            common: copy.kind != CopyKind::NearDuplicate && self.commonness.is_common(copy),
             longest_run: copy.longest_run,
             distinct_words: self.distinct_words(copy),
             tokens_beyond_prompt: self.echo.words_beyond(&copy.query_runs),
-            source_excerpt,
+            source_excerpt: copy.source_text.excerpt.clone(),
         })
     }
 
@@ -266,20 +262,6 @@ impl Context<'_> {
         let bits: f64 = copy.evidence.iter().map(|&word| information_bits(n_docs, self.gram(word).n_docs)).sum();
         // Words and k-grams of the same stretch are not independent: the stronger of the two counts, not the sum.
         bits.max(copy.lexical.map_or(0.0, |lexical| lexical.bits))
-    }
-
-    /// A passage is common where most of its k-grams stand in many origins. Of a copy found by its rare words these must, too: neither a
-    /// stock phrase in an edited copy of something rare makes it common, nor an edited stock phrase beside a copy of something rare.
-    fn is_common(&self, copy: &Copy) -> bool {
-        let origins_min = self.policy.common_origins_min();
-        let is_common = |gram: GramCount| gram.n_origins >= origins_min && !gram.is_stale;
-        let has_common_words = copy.lexical.map(|lexical| lexical.n_origins >= origins_min);
-        let n_common = copy.evidence.iter().filter(|&&word| is_common(self.gram(word))).count();
-        let has_common_grams = n_common as f64 >= COMMON_SHARE * copy.evidence.len() as f64;
-        match has_common_words {
-            Some(has_common_words) => has_common_words && has_common_grams,
-            None => n_common > 0 && has_common_grams,
-        }
     }
 
     fn distinct_words(&self, copy: &Copy) -> u32 {
@@ -319,19 +301,4 @@ impl Context<'_> {
 
 fn line_span(span: Span, (start_line, end_line): (u32, u32)) -> LineSpan {
     LineSpan { start_byte: span.start, end_byte: span.end, start_line, end_line }
-}
-
-/// Reads the lines of a copy's place in its document, and its text for people.
-fn read_source(segment: &Segment, copy: &Copy) -> Result<(LineSpan, String)> {
-    let record = segment.record(copy.place.doc)?;
-    let at = |byte: u32| record.text.start + u64::from(byte);
-    let span = copy.source_span;
-    let last_byte = span.end.saturating_sub(1).max(span.start);
-    let lines = (segment.line_at(&record, at(span.start))?, segment.line_at(&record, at(last_byte))?);
-    let mut bytes = Vec::new();
-    let end = span.end.min(span.start.saturating_add(u32::try_from(EXCERPT_BYTES_MAX).unwrap_or(u32::MAX)));
-    segment.read_text(at(span.start)..at(end), &mut bytes)?;
-    // The cut may fall inside a character.
-    let excerpt = String::from_utf8_lossy(&bytes).trim_end_matches('\u{FFFD}').to_owned();
-    Ok((line_span(span, lines), excerpt))
 }

@@ -1,16 +1,21 @@
 //! Indexes that are followed: a check sees what was committed before it began.
 //!
 //! Before a check two looks at the index folder (2 us) tell whether there is a newer generation ([`Index::is_newest`]). The first check that
-//! meets one opens it, sharing all segments that are still there, while others wait for it; checks under way keep their snapshot. A newer
-//! generation that cannot be opened is an error: the old one may hold documents that were removed.
+//! meets one opens it, sharing all segments that are still there. Nobody waits for that: checks that begin meanwhile have the generation
+//! before, as those under way do. A newer generation that cannot be opened is an error for all: the old one may hold documents that were
+//! removed. It is tried again after a second, not by every check.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::index::storage::{DiskStorage, Storage};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// Time for which a generation that could not be opened is not tried again: opening it may cost much, and checks come by thousands.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A snapshot of an index, with the name under which answers show it.
 #[derive(Debug, Clone)]
@@ -25,13 +30,31 @@ pub(super) struct FollowedIndex {
     name: Arc<str>,
     /// Where newer generations appear; `None` for a snapshot that stays as it is.
     storage: Option<Arc<dyn Storage>>,
-    newest: Mutex<Arc<Index>>,
+    /// Locked for as long as it takes to copy or replace it.
+    newest: Mutex<Seen>,
+    /// Locked by the one that opens a newer generation.
+    opening: Mutex<()>,
+}
+
+/// The newest generation that was opened, and what became of the attempt to open a newer one.
+#[derive(Debug, Clone)]
+struct Seen {
+    index: Arc<Index>,
+    failure: Option<Failure>,
+}
+
+/// Why a newer generation could not be opened, and when that was.
+#[derive(Debug, Clone)]
+struct Failure {
+    at: Instant,
+    error: Arc<Error>,
 }
 
 impl FollowedIndex {
     /// Takes a snapshot that stays as it is.
     pub(super) fn fixed(name: String, index: Index) -> Self {
-        Self { name: name.into(), storage: None, newest: Mutex::new(Arc::new(index)) }
+        let seen = Seen { index: Arc::new(index), failure: None };
+        Self { name: name.into(), storage: None, newest: Mutex::new(seen), opening: Mutex::default() }
     }
 
     /// Opens an index and follows it.
@@ -42,37 +65,126 @@ impl FollowedIndex {
 
     /// Opens the indexes of some folders, each under the name of its folder.
     pub(super) fn open_dirs(dirs: &[impl AsRef<Path>], seed: u64) -> Result<Vec<Self>> {
-        let name_of = |dir: &Path| dir.file_name().map(|name| name.to_string_lossy().into_owned());
         let open = |dir: &Path| {
             // Two folders of one name are told apart by their paths.
-            let is_alone = dirs.iter().filter(|other| name_of(other.as_ref()) == name_of(dir)).count() == 1;
-            let name = name_of(dir).filter(|_| is_alone).unwrap_or_else(|| dir.display().to_string());
+            let is_alone = dirs.iter().filter(|other| index_name(other.as_ref()) == index_name(dir)).count() == 1;
+            let name = if is_alone { index_name(dir) } else { dir.display().to_string() };
             Self::open(name, Arc::new(DiskStorage::new(dir)), seed)
         };
         dirs.iter().map(|dir| open(dir.as_ref())).collect()
     }
 
-    /// Returns the newest generation.
+    /// Returns the newest generation; while another thread opens it, the one before.
     ///
     /// # Errors
-    /// Where a newer one is there and cannot be opened, or the index is gone. The next call tries again.
+    /// Where a newer one is there and cannot be opened, or the index is gone.
     pub(super) fn newest(&self) -> Result<NamedIndex> {
-        let named = |index: &Arc<Index>| NamedIndex { name: Arc::clone(&self.name), index: Arc::clone(index) };
-        let seen = named(&lock(&self.newest));
-        let Some(storage) = &self.storage else { return Ok(seen) };
-        // The look at the folder may be slow where it is not on this machine: nobody waits for another's.
+        self.newest_at(Instant::now())
+    }
+
+    fn newest_at(&self, now: Instant) -> Result<NamedIndex> {
+        let named = |index: Arc<Index>| NamedIndex { name: Arc::clone(&self.name), index };
+        let seen = lock(&self.newest).clone();
+        let Some(storage) = &self.storage else { return Ok(named(seen.index)) };
         if seen.index.is_newest(&**storage)? {
-            return Ok(seen);
+            return Ok(named(seen.index));
         }
-        let mut newest = lock(&self.newest);
-        if !newest.is_newest(&**storage)? {
-            *newest = Arc::new(newest.reopen(&**storage)?);
+        seen.refuse(now)?;
+        let _opening = match self.opening.try_lock() {
+            Ok(opening) => opening,
+            // A panic while another thread opened it left nothing half done.
+            Err(TryLockError::Poisoned(opening)) => opening.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(named(seen.index)),
+        };
+        // Another thread may have opened it, or failed to, since the look above.
+        let seen = lock(&self.newest).clone();
+        if seen.index.is_newest(&**storage)? {
+            return Ok(named(seen.index));
         }
-        Ok(named(&newest))
+        seen.refuse(now)?;
+        match seen.index.reopen(&**storage) {
+            Ok(index) => {
+                let index = Arc::new(index);
+                *lock(&self.newest) = Seen { index: Arc::clone(&index), failure: None };
+                Ok(named(index))
+            }
+            Err(error) => {
+                let error = Arc::new(Error::from(error));
+                lock(&self.newest).failure = Some(Failure { at: now, error: Arc::clone(&error) });
+                Err(Error::Again(error))
+            }
+        }
     }
 }
 
-/// A panic elsewhere leaves the old snapshot, which the next call looks at anew.
-fn lock(newest: &Mutex<Arc<Index>>) -> MutexGuard<'_, Arc<Index>> {
-    newest.lock().unwrap_or_else(PoisonError::into_inner)
+impl Seen {
+    /// Tells the last failure again, while it is fresh.
+    fn refuse(&self, now: Instant) -> Result<()> {
+        match &self.failure {
+            Some(failure) if now.saturating_duration_since(failure.at) < RETRY_AFTER => {
+                Err(Error::Again(Arc::clone(&failure.error)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Returns the name under which the index in a folder is shown: that of the folder.
+pub(crate) fn index_name(dir: &Path) -> String {
+    dir.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Locks what stays sound when a thread that had it panics.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use copytrace_indexer::index::storage::MemoryStorage;
+    use copytrace_indexer::index::writer::IndexWriter;
+    use copytrace_indexer::pipeline::{BuildOptions, BuildProgress, build};
+    use copytrace_indexer::recipe::PUBLIC_SEED;
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_generation_that_cannot_be_opened_is_tried_again_after_a_second() {
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+        let commit = || {
+            let mut writer = IndexWriter::open(Arc::clone(&storage), PUBLIC_SEED).expect("no other writer");
+            let document = copytrace_indexer::corpus::Document {
+                id: format!("after {:?}", writer.current().map(Index::generation)),
+                text: "a text".into(),
+                attributes: copytrace_indexer::corpus::Attributes::default(),
+            };
+            let row = copytrace_indexer::corpus::Row::Document(Box::new(document));
+            build(&mut writer, std::iter::once(Ok(row)), BuildOptions::default(), &BuildProgress::default())
+                .expect("committed");
+        };
+        commit();
+        let followed = FollowedIndex::open("index".into(), Arc::clone(&storage), PUBLIC_SEED).expect("opens");
+        commit();
+        let path = Path::new("MANIFEST-000002");
+        let sound = storage.open(path).expect("is there").to_vec();
+        let write = |bytes: &[u8]| {
+            storage.remove_file(path).expect("is there");
+            storage.create(path).expect("writable").write_all(bytes).expect("writable");
+        };
+        let start = Instant::now();
+        let generation = |ms: u64| {
+            let newest = followed.newest_at(start + Duration::from_millis(ms));
+            newest.map(|named| named.index.generation().0).map_err(|error| error.kind())
+        };
+        write(&sound[..sound.len() - 1]);
+        assert_eq!(generation(0), Err(ErrorKind::Corrupt));
+        write(&sound);
+        assert_eq!(generation(999), Err(ErrorKind::Corrupt), "not tried");
+        assert_eq!(generation(1_000), Ok(2));
+        commit();
+        assert_eq!(generation(1_000), Ok(3));
+    }
 }

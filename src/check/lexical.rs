@@ -4,6 +4,7 @@
 //! Asked for the stretches of the text that verified passages left unexplained. What is found beside a passage of the same document takes that
 //! passage in.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use copytrace_indexer::index::documents::DocumentRecord;
@@ -23,10 +24,17 @@ use crate::verify::alignment::{AlignOptions, Alignment};
 const SCORE_MIN: f64 = 0.6;
 /// Least words that such a copy matches.
 const WORDS_MIN: u32 = 16;
+/// Least different words among those matched: this many, or a quarter of them if that is less. Rows of tables and forms share their few labels
+/// with other tables, as often as there are rows.
+const DISTINCT_WORDS_MIN: usize = 24;
 /// Bits of its rare words beyond log2(documents), which the choice of the best document uses up: strangers had 4 at most.
 const BITS_MIN: f64 = 6.0;
 /// Share of neighbouring matched words in alphabetical order, or against it, from which they are a sorted list: its order says nothing.
 const SORTED_SHARE: f64 = 0.9;
+/// Columns among which one is looked for that is sorted.
+const COLUMNS_MAX: usize = 4;
+/// Steps from a word to a different one that a sorted column has at least: of 9 words one order in 180,000 is sorted by chance.
+const COLUMN_STEPS_MIN: usize = 8;
 /// Least words of the text on a band for the place to be aligned.
 const BAND_WORDS_MIN: usize = 3;
 /// Least width of a band in words; a quarter of the text's stretch if that is more: every fourth word may be inserted.
@@ -75,11 +83,14 @@ pub(super) fn verify(
     for nominee in &nominated.nominees {
         let segment = &subject.index.segments()[nominee.place.segment_idx];
         let record = segment.record(nominee.place.doc)?;
-        let mut job = Job { subject, nominated: &nominated, nominee, segment, record, words_min, buffers, own };
+        let is_capped = false;
+        let mut job =
+            Job { subject, nominated: &nominated, nominee, segment, record, words_min, buffers, own, is_capped };
         job.verify(copies)?;
-        outcome.is_capped = buffers.work.is_spent();
+        let is_spent = job.buffers.work.is_spent();
+        outcome.is_capped |= job.is_capped || is_spent;
         outcome.is_late |= subject.is_late();
-        if outcome.is_capped || outcome.is_late {
+        if is_spent || outcome.is_late {
             break;
         }
     }
@@ -192,13 +203,14 @@ struct Job<'a> {
     words_min: u32,
     buffers: &'a mut Buffers,
     own: &'a mut LexicalBuffers,
+    is_capped: bool,
 }
 
 impl Job<'_> {
     /// Aligns the best band of the document.
     ///
-    /// Where half of the words are the same, alignment tries so much that it may stop at the bound of one call. That is no copy in our sense, and
-    /// not reported.
+    /// Where half of the words are the same, alignment tries so much that it may stop at the bound of one call. Sets `is_capped` where that may
+    /// have cost a copy: neither one nor a list was found, and the rare words on the band would be evidence enough for one.
     fn verify(&mut self, copies: &mut Vec<Copy>) -> Result<()> {
         let Some(band) = self.find_band()? else { return Ok(()) };
         // A passage of this document beside the stretch is aligned again with it.
@@ -274,19 +286,29 @@ impl Job<'_> {
         if aligned.alignments.iter().any(|alignment| window.cuts(alignment, words)) {
             return Ok(false);
         }
-        let bits_min = BITS_MIN + information_bits(index.n_docs(), 1);
+        let bits_min = BITS_MIN + information_bits(self.nominated.n_docs, 1);
+        let mut is_settled = false;
         for alignment in &aligned.alignments {
-            let mut copy = Copy::of(self.nominee.place, &query, &source, window.start, alignment, Vec::new());
+            if alignment.matched_words() < self.words_min.max(WORDS_MIN) {
+                continue;
+            }
+            let matched: Vec<u32> = alignment.runs.iter().flat_map(|run| run.query_words()).collect();
+            let starts: Vec<u32> = alignment.runs.iter().map(|run| run.query).collect();
+            let is_list = is_repetitive(&query, &matched) || is_sorted(&query, &matched, &starts);
+            is_settled |= is_list;
+            let place = self.nominee.place;
+            let mut copy = Copy::of(index, place, &query, &source, window.start, alignment, Vec::new())?;
             let evidence = evidence(&prints.words, self.nominated, alignment);
-            let is_copy = copy.matched_words >= self.words_min.max(WORDS_MIN)
-                && copy.score >= SCORE_MIN
-                && evidence.bits >= bits_min
-                && !is_sorted(&query, alignment);
-            if is_copy {
+            if !is_list && copy.score >= SCORE_MIN && evidence.bits >= bits_min {
                 copy.lexical = Some(evidence);
                 add(copy, copies);
+                is_settled = true;
             }
         }
+        self.is_capped = aligned.capped && !is_settled && band.bits >= bits_min && {
+            let on_band: BTreeSet<u32> = band.seeds.iter().map(|seed| seed.0).collect();
+            !is_sorted(&query, &on_band.into_iter().collect::<Vec<_>>(), &[])
+        };
         Ok(true)
     }
 }
@@ -308,18 +330,53 @@ fn evidence(words: &Words, nominated: &Lexical, alignment: &Alignment) -> Lexica
     LexicalEvidence { bits, n_docs, n_origins }
 }
 
-/// Tells whether the matched words are in alphabetical or numerical order, or against it: two sorted lists share their order without a copy.
-fn is_sorted(query: &TextView, alignment: &Alignment) -> bool {
+/// Tells whether the matched words are a few different ones that come again and again.
+fn is_repetitive(query: &TextView, matched: &[u32]) -> bool {
+    let distinct: BTreeSet<u64> = matched.iter().map(|&word| query.hashes[word as usize]).collect();
+    distinct.len() < DISTINCT_WORDS_MIN.min(matched.len() / 4)
+}
+
+/// Tells whether the matched words are a sorted list, or a table, bibliography or form with a sorted column: two of these share their order
+/// without a copy.
+///
+/// A column is looked for in all matched words, in those that were matched once and in those that begin a run, and of each in every second,
+/// third and fourth.
+fn is_sorted(query: &TextView, matched: &[u32], starts: &[u32]) -> bool {
     let key = |word: u32| {
         let word = query.word(word);
         // A number comes after a shorter one.
         (if word.bytes().all(|byte| byte.is_ascii_digit()) { word.len() } else { 0 }, word.to_lowercase())
     };
-    let keys: Vec<_> = alignment.runs.iter().flat_map(|run| run.query_words()).map(key).collect();
+    let mut hashes: Vec<u64> = matched.iter().map(|&word| query.hashes[word as usize]).collect();
+    hashes.sort_unstable();
+    let is_single = |word: &u32| {
+        let first = hashes.partition_point(|&hash| hash < query.hashes[*word as usize]);
+        hashes.get(first) != hashes.get(first + 1)
+    };
+    let single: Vec<_> = matched.iter().copied().filter(is_single).map(key).collect();
+    let starts: Vec<_> = starts.iter().copied().map(key).collect();
+    let all: Vec<_> = matched.iter().copied().map(key).collect();
+    if is_ascending_or_descending(all.iter()) {
+        return true;
+    }
+    let columns = |words: &[_]| {
+        let column = |step: usize, first: usize| is_sorted_column(words.iter().skip(first).step_by(step));
+        (1..=COLUMNS_MAX).any(|step| (0..step).any(|first| column(step, first)))
+    };
+    columns(&all) || columns(&single) || columns(&starts)
+}
+
+/// As [`is_ascending_or_descending`], for a part of the words: a few of them are in order by chance.
+fn is_sorted_column<T: Ord>(words: impl Iterator<Item = T> + Clone) -> bool {
+    let n_steps = words.clone().zip(words.clone().skip(1)).filter(|(a, b)| a != b).count();
+    n_steps >= COLUMN_STEPS_MIN && is_ascending_or_descending(words)
+}
+
+fn is_ascending_or_descending<T: Ord>(words: impl Iterator<Item = T> + Clone) -> bool {
     let (mut n_up, mut n_down) = (0, 0);
-    for pair in keys.windows(2) {
-        n_up += u32::from(pair[0] < pair[1]);
-        n_down += u32::from(pair[0] > pair[1]);
+    for (a, b) in words.clone().zip(words.skip(1)) {
+        n_up += u32::from(a < b);
+        n_down += u32::from(a > b);
     }
     f64::from(n_up.max(n_down)) >= SORTED_SHARE * f64::from(n_up + n_down)
 }

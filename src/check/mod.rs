@@ -4,8 +4,9 @@
 //! on stored text and applies the policy.
 
 pub mod answer;
+mod common;
 pub mod engine;
-mod indexes;
+pub(crate) mod indexes;
 mod lexical;
 mod passages;
 pub mod policy;

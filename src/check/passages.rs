@@ -1,7 +1,7 @@
 //! Passage candidates become copies: the stored text around the hits is read and aligned.
 //!
 //! Candidates are taken best first. The first [`DOCS_ALWAYS`] are always aligned. After them, a document all of whose k-grams are explained by
-//! [`DOCS_PER_PASSAGE`] verified documents already is only counted. So the work follows the number of distinct passages, not the number of
+//! verified documents already ([`EXPLAINED`]) is only counted. So the work follows the number of distinct passages, not the number of
 //! copies in the corpus.
 
 use std::collections::BTreeSet;
@@ -14,6 +14,7 @@ use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::normalise::{Words, is_same_word};
 use copytrace_indexer::span::Span;
 
+use super::answer::EXCERPT_BYTES_MAX;
 use crate::error::Result;
 use crate::query::passages::{Candidate, Candidates, Hit, Place};
 use crate::query::prints::Prints;
@@ -23,10 +24,12 @@ use crate::verify::alignment::{AlignOptions, Alignment};
 use crate::verify::kind::{CopyKind, classify};
 use crate::verify::work::Work;
 
-/// Documents that are aligned whatever the others explain: 1 ms. An ordinary text has fewer, so that each of them is compared.
-const DOCS_ALWAYS: usize = 32;
-/// Documents that explain a k-gram well enough for further ones to be counted only. Four: enough to show that a passage has several sources.
-const DOCS_PER_PASSAGE: u8 = 4;
+/// Documents that are aligned whatever the others explain: 0.5 ms. Twice the eight origins that make a passage common by default; an ordinary
+/// text has fewer, so that each of them is compared.
+const DOCS_ALWAYS: usize = 16;
+/// What explains a k-gram well enough for further documents to be counted only: four equal copies, enough to show that a passage has several
+/// sources, or eight edited ones, enough to show that more than the k-gram is common.
+const EXPLAINED: u8 = 8;
 /// Documents aligned for one text: at 30 us each, a tenth of the default budget of 250 ms.
 const DOCS_MAX: usize = 800;
 /// Regions of one document that are aligned: a text of many passages of one book still fits.
@@ -65,10 +68,44 @@ pub(super) struct Copy {
     pub(super) query_span: Span,
     /// In bytes of the document.
     pub(super) source_span: Span,
+    /// What stands there.
+    pub(super) source_text: SourceText,
     /// Words of the text that start a k-gram which this document shares, ascending: its evidence.
     pub(super) evidence: Vec<u32>,
     /// What its rare words say, where these were looked up.
     pub(super) lexical: Option<LexicalEvidence>,
+}
+
+/// What people are shown of a copy's place in its document. Read as soon as the copy is found, while the text around it is still at hand.
+#[derive(Debug, Clone)]
+pub(super) struct SourceText {
+    /// The lines of the first and of the last byte, from 1.
+    pub(super) lines: (u32, u32),
+    /// The text, cut off after [`EXCERPT_BYTES_MAX`] bytes.
+    pub(super) excerpt: String,
+}
+
+impl SourceText {
+    /// Reads a range of a document's bytes.
+    pub(super) fn read(index: &Index, place: Place, span: Span) -> Result<Self> {
+        let segment = &index.segments()[place.segment_idx];
+        let record = segment.record(place.doc)?;
+        let at = |byte: u32| record.text.start + u64::from(byte);
+        let mut bytes = Vec::new();
+        let end = span.end.min(span.start.saturating_add(u32::try_from(EXCERPT_BYTES_MAX).unwrap_or(u32::MAX)));
+        segment.read_text(at(span.start)..at(end), &mut bytes)?;
+        let first_line = segment.line_at(&record, at(span.start))?;
+        let last_line = if end < span.end {
+            segment.line_at(&record, at(span.end - 1))?
+        } else {
+            let before_last = &bytes[..bytes.len().saturating_sub(1)];
+            let n_lines = before_last.split(|&byte| byte == b'\n').count() - 1;
+            first_line.saturating_add(u32::try_from(n_lines).unwrap_or(u32::MAX))
+        };
+        // The cut may fall inside a character.
+        let excerpt = String::from_utf8_lossy(&bytes).trim_end_matches('\u{FFFD}').to_owned();
+        Ok(Self { lines: (first_line, last_line), excerpt })
+    }
 }
 
 /// What the rare words of a copy say about it.
@@ -96,15 +133,17 @@ impl LexicalEvidence {
 impl Copy {
     /// Makes a copy of an alignment with a stretch of a document that begins at byte `source_start` of it.
     pub(super) fn of(
+        index: &Index,
         place: Place,
         query: &TextView,
         source: &TextView,
         source_start: u32,
         alignment: &Alignment,
         evidence: Vec<u32>,
-    ) -> Self {
+    ) -> Result<Self> {
         let (kind, query_span, source_span) = classify(query, source, alignment);
-        Self {
+        let source_span = Span::new(source_span.start + source_start, source_span.end + source_start);
+        Ok(Self {
             kind,
             place,
             score: f64::from(alignment.matched_words())
@@ -113,10 +152,11 @@ impl Copy {
             longest_run: alignment.longest_run(),
             query_runs: alignment.runs.iter().map(|run| run.query..run.query + run.len).collect(),
             query_span,
-            source_span: Span::new(source_span.start + source_start, source_span.end + source_start),
+            source_span,
+            source_text: SourceText::read(index, place, source_span)?,
             evidence,
             lexical: None,
-        }
+        })
     }
 
     /// Returns the words of the text from the first matched one to the last.
@@ -154,18 +194,21 @@ pub(super) fn verify(
     buffers: &mut Buffers,
 ) -> Result<Verified> {
     let is_whole: BTreeSet<Place> = whole.iter().map(|copy| copy.place).collect();
-    // How many verified documents explain the k-gram at each word.
+    // How well verified documents explain the k-gram at each word.
     let mut explained = vec![0_u8; subject.prints.grams.len()];
     let explain = |copies: &[Copy], explained: &mut [u8]| {
-        for &word in copies.iter().flat_map(|copy| &copy.evidence) {
-            explained[word as usize] = explained[word as usize].saturating_add(1);
+        for copy in copies {
+            let weight = if copy.kind == CopyKind::Edited { 1 } else { 2 };
+            for &word in &copy.evidence {
+                explained[word as usize] = explained[word as usize].saturating_add(weight);
+            }
         }
     };
     explain(&whole, &mut explained);
     let mut n_docs = whole.len();
     let mut verified = Verified { copies: whole, ..Verified::default() };
     for candidate in candidates.documents.iter().filter(|candidate| !is_whole.contains(&candidate.place)) {
-        let is_news = candidate.hits.iter().any(|hit| explained[hit.query_word as usize] < DOCS_PER_PASSAGE);
+        let is_news = candidate.hits.iter().any(|hit| explained[hit.query_word as usize] < EXPLAINED);
         if !is_news && n_docs >= DOCS_ALWAYS {
             continue;
         }
@@ -215,7 +258,7 @@ impl Job<'_> {
             if self.subject.is_late() || self.buffers.work.is_spent() {
                 return Ok(true);
             }
-            let mut margin = reach;
+            let mut margin = MARGIN_BYTES;
             is_capped |= loop {
                 match self.align_region(segment, &record, hits, margin, copies)? {
                     Region::Aligned { is_capped } => break is_capped,
@@ -237,12 +280,16 @@ impl Job<'_> {
         copies: &mut Vec<Copy>,
     ) -> Result<Region> {
         let Buffers { bytes, words, seeds, align: scratch, work } = &mut *self.buffers;
-        let first = hits.first().map_or(0, |hit| hit.source_byte);
-        let last = hits.last().map_or(0, |hit| hit.source_byte);
-        let range = first.saturating_sub(margin)..last.saturating_add(margin);
+        let Subject { index, text, prints, .. } = self.subject;
+        // As far as the whole text would reach, laid on each of the hits.
+        let n_text_bytes = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let query_byte = |hit: &Hit| prints.words.starts[hit.query_word as usize];
+        let start = hits.iter().map(|hit| hit.source_byte.saturating_sub(query_byte(hit))).min().unwrap_or(0);
+        let end =
+            hits.iter().map(|hit| hit.source_byte.saturating_add(n_text_bytes - query_byte(hit))).max().unwrap_or(0);
+        let range = start.saturating_sub(margin)..end.saturating_add(margin);
         let window = Window::read(segment, record, range, bytes)?;
         work.spend(window.text.len());
-        let Subject { index, text, prints, .. } = self.subject;
         index.fingerprinter().words(window.text, words);
         seeds.clear();
         for hit in hits {
@@ -263,7 +310,8 @@ impl Job<'_> {
                 continue;
             }
             let place = self.candidate.place;
-            copies.push(Copy::of(place, &query, &source, window.start, &alignment, evidence(hits, &alignment)));
+            let evidence = evidence(hits, &alignment);
+            copies.push(Copy::of(index, place, &query, &source, window.start, &alignment, evidence)?);
         }
         Ok(Region::Aligned { is_capped })
     }

@@ -1,10 +1,11 @@
 //! Whole-document candidates become copies: texts that are the same in normal form, and near-duplicates by exact Jaccard similarity.
 
+use copytrace_indexer::fingerprint::Fingerprinter;
 use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::normalise::{Words, is_same_word};
 use copytrace_indexer::span::Span;
 
-use super::passages::{Buffers, Copy, LexicalEvidence, Subject, view};
+use super::passages::{Buffers, Copy, LexicalEvidence, SourceText, Subject, view};
 use crate::error::Result;
 use crate::query::documents::WholeDocuments;
 use crate::query::passages::{Candidates, Place};
@@ -65,24 +66,33 @@ fn whole_copy(subject: Subject<'_>, place: Place, evidence: Vec<u32>, buffers: &
     let options = AlignOptions { guaranteed_words: 1, ..AlignOptions::default() };
     let aligned = align(&query, &source, &[(0, 0)], &options, is_same_word, work, scratch);
     let is_whole = |alignment: &&Alignment| alignment.longest_run() as usize == n_words && words.len() == n_words;
-    Ok(aligned.alignments.iter().find(is_whole).map(|whole| Copy::of(place, &query, &source, 0, whole, evidence)))
+    let whole = aligned.alignments.iter().find(is_whole);
+    whole.map(|whole| Copy::of(index, place, &query, &source, 0, whole, evidence)).transpose()
+}
+
+/// What the comparison of whole documents left out.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) is_late: bool,
+    pub(super) is_capped: bool,
 }
 
 /// Finds near-duplicates of the text and puts them in the place of edited copies of the same document.
-///
-/// Returns whether the deadline passed before all were compared.
 pub(super) fn verify_similar(
     subject: Subject<'_>,
     candidates: &WholeDocuments,
     jaccard_min: f64,
     copies: &mut Vec<Copy>,
     buffers: &mut Buffers,
-) -> Result<bool> {
+) -> Result<Outcome> {
     let Subject { index, text, prints, .. } = subject;
     let n_shingles = prints.shingles.len();
+    let mut outcome = Outcome::default();
     for &place in candidates.similar.iter().take(SIMILAR_DOCS_MAX) {
-        if subject.is_late() {
-            return Ok(true);
+        outcome.is_late = subject.is_late();
+        outcome.is_capped |= buffers.work.is_spent();
+        if outcome.is_late || buffers.work.is_spent() {
+            break;
         }
         if copies.iter().any(|copy| copy.place == place && is_whole_and_equal(copy, prints.words.len())) {
             continue;
@@ -92,7 +102,7 @@ pub(super) fn verify_similar(
         if f64::from(record.n_words) < jaccard_min * n_shingles as f64 {
             continue;
         }
-        let Buffers { bytes, words: source_words, work, .. } = &mut *buffers;
+        let Buffers { bytes, words: source_words, seeds, align: scratch, work } = &mut *buffers;
         let source_text = read_document(index, place, bytes, source_words)?;
         work.spend(source_text.len());
         let mut shingles = Vec::new();
@@ -105,11 +115,43 @@ pub(super) fn verify_similar(
         }
         let query_span = whole_span(text, &prints.words);
         let source_span = whole_span(source_text, source_words);
-        let edited: Vec<Copy> =
+        let mut edited: Vec<Copy> =
             copies.extract_if(.., |copy| copy.place == place && copy.kind == CopyKind::Edited).collect();
-        copies.push(near_duplicate(place, similarity, query_span, source_span, &edited));
+        if index.segments()[place.segment_idx].anchors().is_none() {
+            // An index for deduplication knows no passages: what the document shares is aligned here.
+            push_shared_shingles(index.fingerprinter(), &prints.words, source_words, seeds);
+            let (query, source) = (view(text, &prints.words), view(source_text, source_words));
+            let options = AlignOptions::default();
+            let aligned = align(&query, &source, seeds, &options, is_same_word, work, scratch);
+            outcome.is_capped |= aligned.capped;
+            for alignment in &aligned.alignments {
+                edited.push(Copy::of(index, place, &query, &source, 0, alignment, Vec::new())?);
+            }
+        }
+        let source = (source_span, SourceText::read(index, place, source_span)?);
+        copies.push(near_duplicate(place, similarity, query_span, source, &edited));
     }
-    Ok(false)
+    Ok(outcome)
+}
+
+/// Sets `seeds` to the places of the shingles that stand in both texts and once in the document.
+fn push_shared_shingles(fingerprinter: &Fingerprinter, query: &Words, source: &Words, seeds: &mut Vec<(u32, u32)>) {
+    let shingles = |words: &Words| {
+        let mut shingles = Vec::new();
+        fingerprinter.shingles(words, &mut shingles);
+        shingles
+    };
+    let mut places: Vec<(u64, u32)> = shingles(source).into_iter().zip(0..).collect();
+    places.sort_unstable();
+    seeds.clear();
+    for (shingle, word) in shingles(query).into_iter().zip(0..) {
+        let first = places.partition_point(|place| place.0 < shingle);
+        match &places[first..] {
+            [(found, _), (next, _), ..] if *found == shingle && *next == shingle => {}
+            [(found, at), ..] if *found == shingle => seeds.push((word, *at)),
+            _ => {}
+        }
+    }
 }
 
 fn is_whole_and_equal(copy: &Copy, n_words: usize) -> bool {
@@ -117,10 +159,22 @@ fn is_whole_and_equal(copy: &Copy, n_words: usize) -> bool {
     is_equal && f64::from(copy.matched_words) >= WHOLE_SHARE * n_words as f64
 }
 
-/// A near-duplicate knows of its words and evidence what the edited copies inside it know.
-fn near_duplicate(place: Place, similarity: f64, query_span: Span, source_span: Span, edited: &[Copy]) -> Copy {
+/// A near-duplicate knows of its words and evidence what the edited copies inside it know; a word that two of them match counts once.
+fn near_duplicate(
+    place: Place,
+    similarity: f64,
+    query_span: Span,
+    (source_span, source_text): (Span, SourceText),
+    edited: &[Copy],
+) -> Copy {
     let mut query_runs: Vec<_> = edited.iter().flat_map(|copy| copy.query_runs.iter().cloned()).collect();
     query_runs.sort_unstable_by_key(|run| (run.start, run.end));
+    let mut end = 0;
+    query_runs.retain_mut(|run| {
+        run.start = run.start.max(end);
+        end = end.max(run.end);
+        run.start < run.end
+    });
     let mut evidence: Vec<u32> = edited.iter().flat_map(|copy| copy.evidence.iter().copied()).collect();
     evidence.sort_unstable();
     evidence.dedup();
@@ -128,11 +182,12 @@ fn near_duplicate(place: Place, similarity: f64, query_span: Span, source_span: 
         kind: CopyKind::NearDuplicate,
         place,
         score: similarity,
-        matched_words: edited.iter().map(|copy| copy.matched_words).sum(),
+        matched_words: query_runs.iter().map(|run| run.end - run.start).sum(),
         longest_run: edited.iter().map(|copy| copy.longest_run).max().unwrap_or(0),
         query_runs,
         query_span,
         source_span,
+        source_text,
         evidence,
         lexical: edited.iter().filter_map(|copy| copy.lexical).reduce(LexicalEvidence::and),
     }

@@ -38,7 +38,7 @@ const DOCS_PER_WINDOW: usize = 3;
 const SHARED_WORDS_MIN: usize = 2;
 /// Share of the best document's bits from which another document counts as holding the same.
 const ALIKE_SHARE: f64 = 0.75;
-/// Dictionary look-ups between two glances at the clock: 100 us of work.
+/// Dictionary look-ups, over all segments, between two glances at the clock: 100 us of work.
 const LOOKUPS_PER_GLANCE: usize = 256;
 
 /// A document that shares rare words with neighbouring windows of the text.
@@ -73,6 +73,8 @@ pub struct Lexical {
     pub windows: Vec<WindowCount>,
     /// Bits of each rare word of the text that the index knows, at its places in the text; 0 for all others.
     pub bits: Vec<f32>,
+    /// Documents of which [`bits`](Self::bits) says how few have a word: removed ones included, since dictionaries know them still.
+    pub n_docs: u64,
     /// Whether the deadline passed before every window was looked up.
     pub is_late: bool,
 }
@@ -98,6 +100,7 @@ pub fn nominate(
         found.is_late = true;
         return Ok(found);
     };
+    found.n_docs = vocabulary.n_docs;
     found.bits = vec![0.0; words.len()];
     for (bits, &number) in found.bits.iter_mut().zip(&vocabulary.numbers) {
         *bits = vocabulary.terms.get(number as usize).map_or(0.0, |term| term.bits);
@@ -167,6 +170,8 @@ impl Term {
 /// The rare words of the windows.
 #[derive(Debug, Default)]
 struct Vocabulary {
+    /// Documents that the dictionaries know, removed ones included.
+    n_docs: u64,
     terms: Vec<Term>,
     /// Which term stands at each word of the text; [`NO_TERM`] for none.
     numbers: Vec<u32>,
@@ -184,7 +189,9 @@ impl Vocabulary {
         windows: &[Range<u32>],
         is_late: impl Fn() -> bool,
     ) -> Result<Option<Self>> {
-        let n_docs = index.n_docs();
+        // Both counts with removed documents, or a word that only these had would seem frequent.
+        let n_docs = index.segments().iter().map(|segment| u64::from(segment.entry().n_docs)).sum();
+        let words_per_glance = (LOOKUPS_PER_GLANCE / index.segments().len().max(1)).max(1);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a number of documents")]
         let n_docs_max = ((n_docs as f64 * RARE_SHARE) as u64).max(RARE_DOCS);
         let mut places: Vec<(u64, u32)> = Vec::new();
@@ -194,9 +201,9 @@ impl Vocabulary {
             end = window.end;
         }
         places.sort_unstable();
-        let mut vocabulary = Self { terms: Vec::new(), numbers: vec![NO_TERM; words.len()] };
-        for (n_lookups, group) in places.chunk_by(|a, b| a.0 == b.0).enumerate() {
-            if n_lookups % LOOKUPS_PER_GLANCE == 0 && is_late() {
+        let mut vocabulary = Self { n_docs, terms: Vec::new(), numbers: vec![NO_TERM; words.len()] };
+        for (n_words, group) in places.chunk_by(|a, b| a.0 == b.0).enumerate() {
+            if n_words % words_per_glance == 0 && is_late() {
                 return Ok(None);
             }
             let word = group[0].1 as usize;

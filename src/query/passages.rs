@@ -11,7 +11,7 @@ use copytrace_indexer::index::snapshot::Index;
 use super::prints::Prints;
 use crate::error::Result;
 
-/// Lookups between two glances at the clock: 50 us of work.
+/// Lookups, over all segments, between two glances at the clock: 50 us of work.
 const LOOKUPS_PER_GLANCE: usize = 256;
 /// Hits gathered at most, over all documents: 64 postings for each of 16,384 words. A text that has more is mostly boilerplate.
 const HITS_MAX: usize = 1 << 20;
@@ -94,8 +94,9 @@ pub fn find(index: &Index, prints: &Prints, deadline: Option<Instant>) -> Result
     }
     let mut postings: Vec<Posting> = Vec::new();
     let mut values = Vec::new();
-    for (n_lookups, group) in by_key.chunk_by(|a, b| a.0 == b.0).enumerate() {
-        if n_lookups % LOOKUPS_PER_GLANCE == 0 && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+    let keys_per_glance = (LOOKUPS_PER_GLANCE / index.segments().len().max(1)).max(1);
+    for (n_keys, group) in by_key.chunk_by(|a, b| a.0 == b.0).enumerate() {
+        if n_keys % keys_per_glance == 0 && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             candidates.is_late = true;
             break;
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use copytrace::check::answer::{Action, Match};
 use copytrace::check::engine::Engine;
+use copytrace::check::policy::Policy;
 use copytrace::check::{Checker, Request};
 use copytrace_indexer::corpus::Document;
 use copytrace_indexer::index::segment_writer::Profile;
@@ -16,34 +17,13 @@ use copytrace_indexer::index::storage::{MemoryStorage, Storage};
 use copytrace_indexer::pipeline::BuildOptions;
 use copytrace_indexer::recipe::PUBLIC_SEED;
 
-use crate::corpora::{add, document, document_of, engine, listing_policy, request};
+use crate::corpora::{Random, add, document, document_of, engine, listing_policy, request};
 
 const GUARANTEE_WORDS: usize = 25;
 const GRAM_WORDS: usize = 8;
 /// Documents that are aligned for one passage; more are counted.
 const DOCS_PER_PASSAGE: usize = 4;
 const CASES_PER_CORPUS: usize = 100;
-
-/// A small generator of random numbers with a fixed seed (splitmix64), so that a failure can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        usize::try_from(self.next() % (n as u64)).unwrap()
-    }
-
-    fn between(&mut self, low: usize, high: usize) -> usize {
-        low + self.below(high - low + 1)
-    }
-}
 
 /// How words look and are joined.
 #[derive(Clone, Copy)]
@@ -297,4 +277,34 @@ fn an_index_for_deduplication_does_not_allow_what_it_cannot_see() {
     let index = Index::open(&*storage, PUBLIC_SEED).unwrap();
     let answer = Engine::new([("test".to_owned(), index)], listing_policy()).check(&request("x y z")).unwrap();
     assert_eq!(answer.verdict.action, Action::Flag, "{answer:?}");
+}
+
+#[test]
+fn near_duplicates_are_found_with_their_words_in_an_index_for_deduplication() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let words: Vec<String> = (0..200).map(|n| format!("word{n}")).collect();
+    let options = BuildOptions { profile: Profile::Dedup, ..BuildOptions::default() };
+    add(&storage, vec![document("d", words.join(" "))], options);
+    let index = Index::open(&*storage, PUBLIC_SEED).unwrap();
+    let engine = Engine::new([("test".to_owned(), index)], Policy::default_policy());
+    let check = |changed: &[usize], expected: &[(u32, u32, u32)]| {
+        let mut text = words.clone();
+        for &n in changed {
+            text[n] = format!("new{n}");
+        }
+        let answer = engine.check(&request(text.join(" "))).unwrap();
+        let found: Vec<_> = answer
+            .matches
+            .iter()
+            .map(|found| (found.matched_tokens, found.longest_run, found.distinct_words))
+            .collect();
+        assert_eq!(found, expected, "{changed:?}");
+        let rule = if expected.is_empty() { "on_degraded" } else { "near_duplicate" };
+        assert_eq!(answer.verdict.rule_id, rule, "{:?}", answer.verdict);
+    };
+    check(&[100], &[(199, 100, 199)]);
+    check(&[20, 90, 160], &[(197, 69, 197)]);
+    check(&[20, 21, 22, 160], &[(196, 137, 196)]);
+    // Jaccard 0.66: not a near-duplicate.
+    check(&[20, 50, 80, 110, 130, 150, 170, 190], &[]);
 }

@@ -9,6 +9,7 @@ use copytrace::check::{Checker, Request};
 use copytrace_indexer::corpus::Document;
 use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::index::storage::{MemoryStorage, Storage};
+use copytrace_indexer::index::writer::IndexWriter;
 use copytrace_indexer::pipeline::BuildOptions;
 use copytrace_indexer::recipe::PUBLIC_SEED;
 
@@ -239,6 +240,73 @@ fn a_passage_found_in_part_is_extended_by_its_edited_rest() {
     let answer = engine.check(&request(copy.join(" "))).unwrap();
     assert_eq!(summary(&answer).len(), 1, "{:?}", summary(&answer));
     assert!(answer.matches[0].matched_tokens >= 60 + 126 * 3 / 4 - 4, "{:?}", summary(&answer));
+}
+
+#[test]
+fn words_that_removed_documents_had_are_as_rare_as_before() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    // Twenty documents with the words of one: in the dictionary still after they are removed.
+    let words = passage(3);
+    let again =
+        (0..20).map(|n| document(format!("removed {n}"), [prose(n + 900, 300), words.clone()].concat().join(" ")));
+    add(&storage, documents(0..3).into_iter().chain(again).chain(documents(3..4)).collect(), BuildOptions::default());
+    let mut writer = IndexWriter::open(Arc::clone(&storage), PUBLIC_SEED).unwrap();
+    let removed = (0..20).map(|n| format!("removed {n}")).collect();
+    copytrace_indexer::removal::remove(&mut writer, &copytrace_indexer::removal::Selection::Ids(removed)).unwrap();
+    check_found(&engine_of(&*storage), &every_fifth_substituted(&words), "d3");
+}
+
+#[test]
+fn a_copy_is_found_where_its_words_have_more_postings_than_are_read() {
+    // 25,000 notes of 12 words out of 300, so that a word stands in a thousand of them: 16 words have more than 16,384 postings.
+    let note = |n: u64, n_words: u64| -> Vec<String> {
+        let mut state = n;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % 300
+        };
+        (0..n_words).map(|_| word(4_096 + next())).collect()
+    };
+    let mut corpus: Vec<Document> = (0..25_000).map(|n| document(format!("note {n}"), note(n, 12).join(" "))).collect();
+    let words = note(77_777, 120);
+    corpus.push(document("minutes", words.join(" ")));
+    let engine = engine_by_default(corpus);
+    let text = with_every(5, &words, |n, _| format!("new{n}")).join(" ");
+    let answer = engine.check(&request(text)).unwrap();
+    let found: Vec<_> = answer.matches.iter().map(|found| (found.document.id.as_str(), found.matched_tokens)).collect();
+    assert!(found.len() == 1 && found[0].0 == "minutes" && found[0].1 >= 92, "{found:?}");
+    check_allowed(&engine, note(88_888, 120).join(" "));
+}
+
+#[test]
+fn tables_bibliographies_and_forms_share_their_order_without_a_copy() {
+    type Row = fn(usize, &str, u64) -> String;
+    let names = |from: u64, n: u64| -> Vec<String> {
+        let mut names: Vec<String> = (0..n).map(|n| word(4_096 + n * 7 + from)).collect();
+        names.sort();
+        names
+    };
+    // Rows of a sorted name and columns that repeat or differ; of ten rows one is missing, and the columns are others.
+    let shapes: [(&str, Row); 5] = [
+        ("table", |n, name, other| format!("{name} open {} yes\n", n as u64 * 37 % 11 * other)),
+        ("bibliography", |n, name, other| {
+            let n = n as u64 + 1;
+            format!("{name} and others, journal of {}, volume {}\n", word(9_000 + n * other), n * other)
+        }),
+        ("form", |n, name, other| format!("name {name} date {} signature\n", n as u64 * 8 + other)),
+        ("ledger", |n, name, other| format!("{name} paid in {}\n", word(9_000 + (n as u64 + 1) * other))),
+        ("register", |n, name, other| format!("{name} {}\n", word(12_000 + n as u64 * 13 * other % 977))),
+    ];
+    for (shape, row) in shapes {
+        let all = names(0, 120);
+        let source: String = all.iter().enumerate().map(|(n, name)| row(n, name, 1)).collect();
+        let some = all.iter().enumerate().filter(|(n, _)| n % 10 != 9);
+        let query: String = some.map(|(n, name)| row(n, name, 5)).collect();
+        let mut corpus = documents(0..50);
+        corpus.push(document(shape, source));
+        let answer = engine_by_default(corpus).check(&request(query)).unwrap();
+        assert_eq!(answer.verdict.action, Action::Allow, "{shape}: {:?}", summary(&answer));
+    }
 }
 
 #[test]
