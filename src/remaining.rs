@@ -4,13 +4,15 @@
 //! bounds, which others hold its text. Copies are found as those of any text ([`crate::check`]) and verified on stored text.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use copytrace_indexer::corpus::Document;
 use copytrace_indexer::ids::{DocIdx, Key};
 use copytrace_indexer::index::segment::Segment;
 use copytrace_indexer::index::snapshot::Index;
-use copytrace_indexer::normalise::{Words, for_each_word};
+use copytrace_indexer::normalise::{Words, normal_form};
+use copytrace_indexer::pipeline::BuildProgress;
 use serde::Serialize;
 
 use crate::check::answer::{DocumentRef, Match};
@@ -65,8 +67,14 @@ pub struct RemainingDocument {
 ///
 /// `index` is a snapshot from before the removal or from after it: stored text goes with the next merge only. The first `compared_max`
 /// documents are looked for, of each the first [`TEXT_BYTES_MAX`] bytes, for a second at most, and the 50 best copies are listed.
-/// Passages that are common (see the policy) are passed over.
-pub fn find(name: &str, index: &Index, removed: &[(usize, DocIdx)], compared_max: usize) -> Result<Remaining> {
+/// Passages that are common (see the policy) are passed over. `progress` counts the documents that were looked for.
+pub fn find(
+    name: &str,
+    index: &Index,
+    removed: &[(usize, DocIdx)],
+    compared_max: usize,
+    progress: &BuildProgress,
+) -> Result<Remaining> {
     let after = index.without(removed);
     let engine = Engine::new([(name.to_owned(), after.clone())], Policy::default_policy());
     let (compared, rest) = removed.split_at(removed.len().min(compared_max));
@@ -85,6 +93,8 @@ pub fn find(name: &str, index: &Index, removed: &[(usize, DocIdx)], compared_max
             b.same_words.cmp(&a.same_words).then(b.share.total_cmp(&a.share)).then_with(|| a.document.cmp(&b.document))
         });
         remaining.documents.extend(found);
+        progress.documents.fetch_add(1, Ordering::Relaxed);
+        progress.text_bytes.fetch_add(document.text.len() as u64, Ordering::Relaxed);
     }
     remaining.incomplete = incomplete.into_iter().collect();
     Ok(remaining)
@@ -103,7 +113,7 @@ fn find_equal(
     if words.is_empty() {
         return Ok(found);
     }
-    let normal_form = normal_form(&document.text);
+    let own = normal_form(&document.text);
     let key = Key(index.fingerprinter().normal_form_key(&words));
     for segment in index.segments() {
         let mut values = Vec::new();
@@ -113,7 +123,7 @@ fn find_equal(
         }
         for doc in values.into_iter().filter_map(|value| u32::try_from(value).ok()).map(DocIdx) {
             if let Some(other) = living(segment, doc)?
-                && normal_form == self::normal_form(&other.text)
+                && own == normal_form(&other.text)
             {
                 let (id, attributes) = (other.id, other.attributes);
                 let remaining = RemainingDocument {
@@ -132,15 +142,6 @@ fn find_equal(
 
 fn living(segment: &Segment, doc: DocIdx) -> Result<Option<Document>> {
     Ok(if segment.is_removed(doc) { None } else { Some(segment.document(doc)?) })
-}
-
-fn normal_form(text: &str) -> String {
-    let mut words = String::with_capacity(text.len());
-    for_each_word(text, |word, _| {
-        words.push_str(word);
-        words.push(' ');
-    });
-    words
 }
 
 /// Finds the documents that hold a large part of a text.

@@ -24,8 +24,8 @@ pub trait Backend: Sync {
     /// Opens indexes for checking.
     fn open_checker(&self, options: &CheckerOptions) -> anyhow::Result<Arc<dyn Checker>>;
 
-    /// Removes documents, and says what is to be retrained and what still holds their texts.
-    fn remove(&self, options: &RemoveOptions) -> anyhow::Result<RemovalSummary>;
+    /// Removes documents, and says what is to be retrained and what still holds their texts; `progress` is told how far that comparison is.
+    fn remove(&self, options: &RemoveOptions, progress: &dyn ProgressSink) -> anyhow::Result<RemovalSummary>;
 
     /// Compacts an index, drops what was removed from disk, joins other indexes.
     fn merge(&self, options: &MergeOptions, progress: &dyn ProgressSink) -> anyhow::Result<MergeSummary>;

@@ -60,6 +60,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
 fn hint_of_check(error: &Error) -> Option<String> {
     match error {
         Error::Index(error) => hint_of_index(error),
+        Error::Again(error) => hint_of_check(error),
         Error::Overloaded { .. } | Error::DeadlineExceeded { .. } => Some("try again later".to_owned()),
         Error::Field { .. } | Error::Policy { .. } | Error::Internal(_) => None,
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Exit;
 use super::args::{BuildArgs, Format, IndexArgs};
 use super::backend::{Backend, Columns, IndexOptions, IndexSummary, SkippedRows};
-use super::output::{Console, DIM, LOUD, Paint, Stderr, WARN};
+use super::output::{Console, LOUD, Paint, Stderr, WARN};
 use super::progress;
 use super::seed;
 use super::units::{bytes, bytes_per_second, count, counted, duration};
@@ -20,7 +20,7 @@ const EXAMPLES_MAX: usize = 3;
 pub(super) fn run(args: IndexArgs, backend: &dyn Backend, console: &mut Console) -> anyhow::Result<Exit> {
     let options = options(args.inputs, args.index, args.build)?;
     let summary = build(&options, backend, &console.stderr)?;
-    match args.format {
+    match args.summary.format {
         Format::Json => console.print_json(&summary)?,
         Format::Text if console.stderr.is_quiet => {}
         Format::Text => {
@@ -51,8 +51,8 @@ pub(super) fn options(inputs: Vec<PathBuf>, index: PathBuf, args: BuildArgs) -> 
         shard: args.shard,
         on_duplicate: args.on_duplicate,
         profile: args.profile,
-        memory_bytes: args.memory,
-        threads: args.threads,
+        memory_bytes: args.resources.memory,
+        threads: args.resources.threads,
         document_bytes_max: args.document_bytes_max,
         is_strict: args.strict,
         seed: seed::read(args.seed)?,
@@ -78,9 +78,7 @@ pub(super) fn describe(summary: &IndexSummary, index: &Path, paint: Paint) -> St
         bytes(summary.text_bytes),
         counted(summary.words, "word"),
     );
-    let mut fact = |name: &str, value: &str| {
-        let _ = writeln!(out, "  {}{value}", paint.styled(DIM, format!("{name:<11}")));
-    };
+    let mut fact = |name: &str, value: &str| out.push_str(&paint.fact(name, value));
     fact("added", &count(summary.added));
     for (name, n) in [("replaced", summary.replaced), ("unchanged", summary.unchanged)] {
         if n > 0 {

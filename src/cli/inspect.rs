@@ -65,9 +65,7 @@ pub(super) fn run(args: InspectArgs, backend: &dyn Backend, console: &mut Consol
 fn describe(index: &Inspection, paint: Paint) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{} (generation {})", paint.styled(LOUD, visible_name(&index.name)), index.generation);
-    let mut fact = |name: &str, value: &str| {
-        let _ = writeln!(out, "  {}{value}", paint.styled(DIM, format!("{name:<11}")));
-    };
+    let mut fact = |name: &str, value: &str| out.push_str(&paint.fact(name, value));
     let removed = match index.removed_documents {
         0 => String::new(),
         n => format!(", {} more removed", count(n)),

@@ -30,11 +30,12 @@ use super::backend::{
     IndexSource, IndexSummary, Inspection, LeftOutFiles, MergeOptions, MergeSummary, NameCount, OnDuplicate, Profile,
     ProgressSink, RemovalSummary, RemoveOptions, SegmentInfo, ServeOptions, SkippedRows, Snapshot, Step, Verification,
 };
-use super::upkeep::{self, index_name, seed_of, segment_bytes};
+use super::upkeep::{self, seed_of, segment_bytes};
 use super::watch::watched;
 use crate::check::Checker;
 use crate::check::answer::DocumentRef;
 use crate::check::engine::Engine;
+use crate::check::indexes::index_name;
 use crate::check::policy::Policy;
 
 /// Does what the commands ask for, with this library.
@@ -95,8 +96,8 @@ impl Backend for Library {
         Ok(Arc::new(Engine::open(&options.indexes, seed_of(options.seed), policy)?))
     }
 
-    fn remove(&self, options: &RemoveOptions) -> anyhow::Result<RemovalSummary> {
-        upkeep::remove(options)
+    fn remove(&self, options: &RemoveOptions, progress: &dyn ProgressSink) -> anyhow::Result<RemovalSummary> {
+        upkeep::remove(options, progress)
     }
 
     fn merge(&self, options: &MergeOptions, progress: &dyn ProgressSink) -> anyhow::Result<MergeSummary> {

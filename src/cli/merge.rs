@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Exit;
 use super::args::{Format, MergeArgs};
 use super::backend::{Backend, MergeOptions, MergeSummary};
-use super::output::{Console, DIM, LOUD, Paint};
+use super::output::{Console, LOUD, Paint};
 use super::progress;
 use super::seed;
 use super::units::{bytes, count, counted, duration};
@@ -18,15 +18,15 @@ pub(super) fn run(args: MergeArgs, backend: &dyn Backend, console: &mut Console)
     let options = MergeOptions {
         index: args.index,
         from: args.from,
-        memory_bytes: args.memory,
-        threads: args.threads,
+        memory_bytes: args.resources.memory,
+        threads: args.resources.threads,
         seed: seed::read(args.seed)?,
     };
     let summary = {
         let progress = progress::start(&console.stderr, "merging");
         backend.merge(&options, &*progress)?
     };
-    match args.format {
+    match args.summary.format {
         Format::Json => console.print_json(&summary)?,
         Format::Text if console.stderr.is_quiet => {}
         Format::Text => {
@@ -48,9 +48,7 @@ fn describe(summary: &MergeSummary, index: &Path, paint: Paint) -> String {
         counted(summary.documents, "document"),
         counted(summary.segments_after, "segment"),
     );
-    let mut fact = |name: &str, value: &str| {
-        let _ = writeln!(out, "  {}{value}", paint.styled(DIM, format!("{name:<11}")));
-    };
+    let mut fact = |name: &str, value: &str| out.push_str(&paint.fact(name, value));
     if summary.dropped_removed + summary.dropped_replaced > 0 {
         let (removed, replaced) = (count(summary.dropped_removed), count(summary.dropped_replaced));
         fact("dropped", &format!("{removed} removed, {replaced} replaced"));

@@ -172,6 +172,11 @@ impl Paint {
     pub(super) fn styled(self, style: Style, text: impl Display) -> String {
         if self.has_colour { format!("{style}{text}{style:#}") } else { text.to_string() }
     }
+
+    /// Returns a line of a summary: a name, empty where the line goes on with the one before, and what there is to say about it.
+    pub(super) fn fact(self, name: &str, value: &str) -> String {
+        format!("  {}{value}\n", self.styled(DIM, format!("{name:<11}")))
+    }
 }
 
 /// Writes a value as one line of JSON, with everything escaped that would steer or deceive a terminal; any parser reads the same value.

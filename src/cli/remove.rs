@@ -11,7 +11,8 @@ use super::Exit;
 use super::args::{Format, RemoveArgs};
 use super::backend::{Backend, RemovalSummary, RemoveOptions};
 use super::failure::Refusal;
-use super::output::{Console, DIM, LOUD, Paint, WARN};
+use super::output::{Console, LOUD, Paint, WARN};
+use super::progress;
 use super::seed;
 use super::units::{bytes, count, counted, percent};
 use super::visible::visible_name;
@@ -31,7 +32,10 @@ pub(super) fn run(args: RemoveArgs, backend: &dyn Backend, console: &mut Console
         compared_max: args.compare,
         seed: seed::read(args.seed)?,
     };
-    let summary = backend.remove(&options)?;
+    let summary = {
+        let progress = progress::start(&console.stderr, "comparing");
+        backend.remove(&options, &*progress)?
+    };
     match args.format {
         Format::Json => console.print_json(&summary)?,
         Format::Text => {
@@ -74,19 +78,21 @@ fn read_ids(path: &Path, console: &mut Console) -> anyhow::Result<Vec<String>> {
 fn describe(summary: &RemovalSummary, index: &Path, paint: Paint) -> String {
     let mut out = String::new();
     let folder = visible_name(&index.to_string_lossy());
-    let done = if summary.dry_run { "Would remove" } else { "Removed" };
-    let n_documents = counted(summary.removed, "document");
-    let _ = writeln!(
-        out,
-        "{} from {folder} (generation {}): {} of text",
-        paint.styled(LOUD, format!("{done} {n_documents}")),
-        summary.generation,
-        bytes(summary.text_bytes)
-    );
+    let done = match (summary.removed, summary.dry_run) {
+        (0, false) => "Nothing was removed".to_owned(),
+        (0, true) => "Nothing would be removed".to_owned(),
+        (n, false) => format!("Removed {}", counted(n, "document")),
+        (n, true) => format!("Would remove {}", counted(n, "document")),
+    };
+    let _ = write!(out, "{} from {folder} (generation {})", paint.styled(LOUD, done), summary.generation);
+    let _ = match summary.removed {
+        0 => writeln!(out),
+        _ => writeln!(out, ": {} of text", bytes(summary.text_bytes)),
+    };
     let mut facts = |name: &str, lines: &[String]| {
         // All of them, however many: what is removed cannot be asked for again.
         for (idx, line) in lines.iter().enumerate() {
-            let _ = writeln!(out, "  {}{line}", paint.styled(DIM, format!("{:<11}", if idx == 0 { name } else { "" })));
+            out.push_str(&paint.fact(if idx == 0 { name } else { "" }, line));
         }
     };
     let not_found: Vec<String> = summary.not_found.iter().map(|id| paint.styled(WARN, visible_name(id))).collect();

@@ -1,10 +1,10 @@
 //! Removal and merging, as the program does them.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use copytrace_indexer::ids::DocIdx;
 use copytrace_indexer::index::receipt::Receipt;
 use copytrace_indexer::index::segment::Segment;
 use copytrace_indexer::index::snapshot::Index;
@@ -20,15 +20,11 @@ use super::backend::{
 };
 use super::failure::Refusal;
 use super::watch::watched;
+use crate::check::indexes::index_name;
 use crate::remaining::{self, Remaining};
 
 pub(super) fn seed_of(seed: Option<Seed>) -> u64 {
     seed.map_or(PUBLIC_SEED, |seed| seed.0)
-}
-
-/// Returns the name under which an index is shown.
-pub(super) fn index_name(dir: &Path) -> String {
-    dir.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Returns the size of a segment on disk, in bytes.
@@ -36,8 +32,17 @@ pub(super) fn segment_bytes(segment: &Segment) -> u64 {
     segment.entry().files.values().map(|seal| seal.file_bytes).sum()
 }
 
+fn snapshot_of(counts: &BuildProgress, input_bytes: u64) -> Snapshot {
+    Snapshot {
+        input_bytes_done: counts.text_bytes.load(Ordering::Relaxed),
+        input_bytes,
+        documents: counts.documents.load(Ordering::Relaxed),
+        step: Step::Reading,
+    }
+}
+
 /// Removes documents, or tells what would be removed.
-pub(super) fn remove(options: &RemoveOptions) -> anyhow::Result<RemovalSummary> {
+pub(super) fn remove(options: &RemoveOptions, progress: &dyn ProgressSink) -> anyhow::Result<RemovalSummary> {
     let storage: Arc<dyn Storage> = Arc::new(DiskStorage::new(&options.index));
     let seed = seed_of(options.seed);
     // Opened as a reader first: a folder without an index is left as it is.
@@ -52,7 +57,16 @@ pub(super) fn remove(options: &RemoveOptions) -> anyhow::Result<RemovalSummary> 
         // The snapshot of the commit; the lock is not needed any longer.
         (writer.current().cloned().unwrap_or(index), generation, selected)
     };
-    let found = remaining::find(&index_name(&options.index), &index, &selected.documents, options.compared_max);
+    let text_bytes = |&(segment_idx, doc): &(usize, DocIdx)| -> u64 {
+        // One that cannot be read is told where it is compared.
+        index.segments()[segment_idx].record(doc).map_or(0, |record| record.text.end - record.text.start)
+    };
+    let input_bytes = selected.documents.iter().take(options.compared_max).map(text_bytes).sum();
+    let counts = BuildProgress::default();
+    let state = || snapshot_of(&counts, input_bytes);
+    let name = index_name(&options.index);
+    let find = || remaining::find(&name, &index, &selected.documents, options.compared_max, &counts);
+    let found = watched(progress, state, find);
     let remaining = match found {
         // The removal has happened: what must be retrained is told, whatever else fails.
         Err(error) if !options.is_dry_run => Remaining {
@@ -100,12 +114,7 @@ pub(super) fn merge(options: &MergeOptions, progress: &dyn ProgressSink) -> anyh
     let counts = BuildProgress::default();
     let text_bytes = |index: &Index| -> u64 { index.segments().iter().map(|segment| segment.entry().text_bytes).sum() };
     let input_bytes = writer.current().into_iter().chain(&from).map(text_bytes).sum();
-    let state = || Snapshot {
-        input_bytes_done: counts.text_bytes.load(Ordering::Relaxed),
-        input_bytes,
-        documents: counts.documents.load(Ordering::Relaxed),
-        step: Step::Reading,
-    };
+    let state = || snapshot_of(&counts, input_bytes);
     let merge_options = merge::MergeOptions {
         memory_bytes: usize::try_from(options.memory_bytes).unwrap_or(usize::MAX),
         threads: options.threads.unwrap_or(0),

@@ -109,7 +109,7 @@ impl Backend for Fake {
         Ok(Arc::new(FakeChecker(Arc::clone(&self.respond))))
     }
 
-    fn remove(&self, options: &RemoveOptions) -> anyhow::Result<RemovalSummary> {
+    fn remove(&self, options: &RemoveOptions, _: &dyn ProgressSink) -> anyhow::Result<RemovalSummary> {
         self.called(format!("{options:#?}"))?;
         if let Selection::Origin(name) = &options.selection {
             return Ok(RemovalSummary { generation: 7, not_found: vec![name.clone()], ..RemovalSummary::default() });

@@ -1,16 +1,18 @@
-//! The commands that keep an index in order: `remove` and `merge`.
+//! `copytrace remove`.
 
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueHint};
 
-use super::{Format, SeedArgs, parse_memory, parse_threads};
+use super::Format;
+use super::shared::SeedArgs;
 use crate::remaining::COMPARED_MAX;
 
 #[derive(Debug, Args)]
 #[command(
     about = "Remove documents from an index.",
-    long_about = "Remove documents from an index: no check that begins afterwards sees them, also in services that run.\n\n\
+    long_about = "Remove documents from an index: no check that begins afterwards sees them, also in services that run. The \
+                  first check opens the new state; those beside it may still have the old one.\n\n\
                   Prints which training shards they were in, that is, what must be retrained, and which documents that remain hold the \
                   same text. Their text stays on disk until `copytrace merge`.\n\n\
                   Exit code: 0 if all was there, 1 if an id, the shard or the origin was not (the rest is removed), 2 after an error.",
@@ -99,79 +101,6 @@ pub(in crate::cli) struct RemoveArgs {
         long_help = "Print the result as `text` for people or as one line of `json`, which lists everything.\n\
                      Default: text.\n\
                      Example: copytrace remove --index corpus-index --id poe/raven --format json | jq .shards"
-    )]
-    pub(in crate::cli) format: Format,
-    #[command(flatten)]
-    pub(in crate::cli) seed: SeedArgs,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    about = "Compact an index, drop what was removed from disk, join other indexes.",
-    long_about = "Compact an index: its segments become one (segments of 16 GiB of text and more, of which nothing was removed, stay as they \
-                  are), and the text of removed and replaced documents leaves the disk, with every trace in the files. A receipt in the \
-                  index folder (receipts/removed-NNNNNN.json) names them. With --from, documents of other indexes are joined.\n\n\
-                  Checks and services use the index meanwhile. A merge that is stopped changes nothing. Until it is done, old and new \
-                  files need room on the disk.",
-    after_help = "Example:\n  copytrace merge --index corpus-index",
-    after_long_help = "Examples:\n  \
-                       copytrace merge --index corpus-index\n  \
-                       copytrace merge --index corpus-index --from machine-1/index --from machine-2/index"
-)]
-pub(in crate::cli) struct MergeArgs {
-    #[arg(
-        long,
-        value_name = "DIR",
-        value_hint = ValueHint::DirPath,
-        help = "Merge the index in this folder.",
-        long_help = "Merge the index in this folder. With --from it is created where there is none.\n\
-                     Example: --index corpus-index"
-    )]
-    pub(in crate::cli) index: PathBuf,
-    #[arg(
-        long,
-        value_name = "DIR",
-        value_hint = ValueHint::DirPath,
-        help = "Join the documents of this index; repeat it for more.",
-        long_help = "Join the documents of the index in this folder, which is not changed. Of documents with the same id the last one \
-                     stays: those of --index come first, then those of --from as given. It must have the same recipe and seed.\n\
-                     Default: none.\n\
-                     Example: --from machine-1/index --from machine-2/index"
-    )]
-    pub(in crate::cli) from: Vec<PathBuf>,
-    #[arg(
-        long,
-        value_name = "SIZE",
-        default_value = "2GiB",
-        hide_default_value = true,
-        value_parser = parse_memory,
-        help = "Use at most this much memory (default 2GiB).",
-        long_help = "Use at most this much memory. The index is the same for any.\n\
-                     Unit: bytes, or with a unit as in 512MiB, 2GiB, 1g. Accepted: 64MiB and more.\n\
-                     Default: 2GiB.\n\
-                     Example: --memory 8GiB"
-    )]
-    pub(in crate::cli) memory: u64,
-    #[arg(
-        long,
-        value_name = "N",
-        value_parser = parse_threads,
-        help = "Work with this many threads.",
-        long_help = "Work with this many threads. The index is the same for any number.\n\
-                     Default: one per core. Accepted: 1 to 1024.\n\
-                     Example: --threads 4"
-    )]
-    pub(in crate::cli) threads: Option<usize>,
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        default_value = "text",
-        hide_default_value = true,
-        hide_possible_values = true,
-        help = "Print the summary as text or json (default text).",
-        long_help = "Print the summary as `text` for people or as one line of `json`. JSON is printed even with --quiet.\n\
-                     Default: text.\n\
-                     Example: copytrace merge --index corpus-index --format json | jq .receipt"
     )]
     pub(in crate::cli) format: Format,
     #[command(flatten)]
