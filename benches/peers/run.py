@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """copytrace beside tokengrams and infini-gram: the same corpus, the same queries, one machine.
 
-    python3 benches/peers/run.py --work DIR [--corpus FILE.jsonl.zst] [--queries 1000]
+    python3 benches/peers/run.py --work DIR [--corpus FILE.jsonl.zst] [--queries 1000] [--infini-gram-queries 100]
 
 Needs Python 3.11, cargo and PyPI; makes its own virtual environment in DIR from requirements.txt. Without --corpus it makes one of 100 MB
 with `cargo bench --bench scale -- write`. A corpus is JSON lines with `id` and `text`, plain or .zst.
@@ -12,7 +12,10 @@ in one process that has the index open (`cargo bench --bench scale -- time`, one
 the look-up of rare words (`lexical`). Every engine sees all queries once before it is timed, so all is warm.
 
 Queries have about 200 to 1,000 tokens; every second one has 60 to 300 tokens in a row of a document, between words of other documents in random
-order, which no window finds; the others have only such words. "found" counts queries with a copied passage for which an engine reported anything.
+order, which no window finds; the others have only such words. A copied passage counts as found where a span is reported that overlaps its place
+by at least half (intersection over union). copytrace must also name a document that holds the passage: the one it was taken from, or one with at
+least half of its sequences of five words. The peers are not asked for a document; their span is the longest row of windows that stand in the
+corpus. "overlap" is over the passages found, mean and tenth percentile.
 
 Tokens are those of a byte-level BPE trained on the first 20 MB of the corpus (vocabulary 32,768, so that they fit 16 bits).
 """
@@ -35,6 +38,9 @@ ROOT = Path(__file__).resolve().parents[2]
 VOCABULARY = 32_768
 TRAINING_BYTES = 20_000_000
 WINDOW = 13
+# A document holds a passage where it has at least this share of its sequences of so many words; a span tells its place that overlaps it as much.
+SHINGLE_WORDS = 5
+SHARE_MIN = 0.5
 # infini-gram's mark between documents, of 16-bit tokens; tokengrams has none, and a token no document has serves.
 SEPARATOR = 0xFFFF
 
@@ -141,28 +147,73 @@ def make_queries(rows, tokenizer, tokens_per_word, n):
             at = draw.randint(0, n_words - n_copied)
             words = words[:at] + copied[:1] + words[at + n_copied:]
         text = " ".join(words)
-        queries.append({"id": f"q{number}", "text": text, "ids": tokenizer.encode(text).ids, "source": source})
+        query = {"id": f"q{number}", "text": text, "encoded": tokenizer.encode(text), "source": source}
+        if source is not None:
+            start = len(" ".join(words[:at])) + (at > 0)
+            query |= {"passage": copied[0], "span": (start, start + len(copied[0]))}
+        queries.append(query)
     return queries
 
 
-def windows(ids):
-    return [ids[at:at + WINDOW] for at in range(len(ids) - WINDOW + 1)]
+def overlap(a, b):
+    """Intersection over union of two spans."""
+    both = max(0, min(a[1], b[1]) - max(a[0], b[0]))
+    return both / (a[1] - a[0] + b[1] - b[0] - both)
+
+
+def shingles(text):
+    words = text.split()
+    return {tuple(words[at:at + SHINGLE_WORDS]) for at in range(len(words) - SHINGLE_WORDS + 1)}
+
+
+def holders(rows, queries):
+    """For each query with a passage, the documents that hold it."""
+    wanted = {}
+    for query in queries:
+        if query["source"] is not None:
+            query["holders"] = {query["source"]}
+            query["shingles"] = len(shingles(query["passage"]))
+            for shingle in shingles(query["passage"]):
+                wanted.setdefault(shingle, []).append(query)
+    for name, text in rows:
+        shared = {}
+        for shingle in shingles(text) & wanted.keys():
+            for query in wanted[shingle]:
+                shared[query["id"]] = shared.get(query["id"], 0) + 1
+                if shared[query["id"]] >= SHARE_MIN * query["shingles"]:
+                    query["holders"].add(name)
+
+
+def windows(encoded):
+    return [encoded.ids[at:at + WINDOW] for at in range(len(encoded.ids) - WINDOW + 1)]
+
+
+def longest_row(answers, offsets):
+    """The characters of the longest row of windows that were found; an empty span where none was."""
+    best, first = (0, 0), None
+    for at, answer in enumerate([*answers, False]):
+        if answer and first is None:
+            first = at
+        if not answer and first is not None:
+            best, first = max(best, (first, at + WINDOW - 1), key=lambda row: row[1] - row[0]), None
+    return (offsets[best[0]][0], offsets[best[1] - 1][1]) if best[1] > 0 else (0, 0)
 
 
 def time_lookups(queries, contains):
-    """Asks for all windows of all queries, twice; returns wall and CPU milliseconds of each, and how many planted passages were met."""
+    """Asks for all windows of all queries, twice; returns wall and CPU milliseconds of each, and how well each planted passage was met."""
     for query in queries:
-        for window in windows(query["ids"]):
+        for window in windows(query["encoded"]):
             contains(window)
-    taken, used, met = [], [], 0
+    taken, used, overlaps = [], [], []
     for query in queries:
-        every = windows(query["ids"])
+        every = windows(query["encoded"])
         start, cpu = time.perf_counter(), time.process_time()
         answers = [contains(window) for window in every]
         used.append((time.process_time() - cpu) * 1e3)
         taken.append((time.perf_counter() - start) * 1e3)
-        met += query["source"] is not None and any(answers)
-    return taken, used, met
+        if query["source"] is not None:
+            overlaps.append(overlap(longest_row(answers, query["encoded"].offsets), query["span"]))
+    return taken, used, overlaps
 
 
 def tokengrams(folder, queries):
@@ -206,15 +257,24 @@ def copytrace(folder, corpus, queries):
         answers = {answer["id"]: answer for answer in map(json.loads, lines)}
         taken = [answers[query["id"]]["wall_us"] / 1e3 for query in queries]
         used = [answers[query["id"]]["cpu_us"] / 1e3 for query in queries]
-        met = sum(query["source"] is not None and bool(answers[query["id"]]["documents"]) for query in queries)
-        yield lexical, (wall, cpu, size_of(index), (taken, used, met))
+        overlaps = [best_overlap(query, answers[query["id"]]["matches"]) for query in queries if query["source"] is not None]
+        yield lexical, (wall, cpu, size_of(index), (taken, used, overlaps))
+
+
+def best_overlap(query, matches):
+    """How well the best match with a document that holds the passage tells its place."""
+    start, end = (len(query["text"][:at].encode()) for at in query["span"])
+    right = (match for match in matches if match["document"] in query["holders"])
+    return max((overlap((match["start"], match["end"]), (start, end)) for match in right), default=0.0)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder for everything that is made")
     parser.add_argument("--corpus", type=Path, help="JSON lines with `id` and `text`, plain or .zst")
-    parser.add_argument("--queries", type=int, default=1_000)
+    parser.add_argument("--queries", type=int, default=1_000, help="texts to check, every second one with a copied passage")
+    parser.add_argument("--infini-gram-queries", type=int, default=100,
+                        help="how many of these infini-gram is asked, which takes a quarter of a second for each")
     options = parser.parse_args()
     work = options.work.resolve()
     corpus = options.corpus.resolve() if options.corpus else work / "corpus.jsonl.zst"
@@ -238,24 +298,27 @@ def main():
     tokenizer = train(rows)
     n_tokens = tokenize(rows, tokenizer, folder)
     queries = make_queries(rows, tokenizer, n_tokens / n_words, options.queries)
+    holders(rows, queries)
     del rows
     n_planted = sum(query["source"] is not None for query in queries)
 
     print(f"{n_bytes / 1e6:.1f} MB of text, {n_tokens / 1e6:.1f} M tokens, {len(queries)} queries, {n_planted} with a copied passage\n")
     heads = ["build s", "CPU s", "index MB", "B/token", "p50 ms", "p95 ms", "p99 ms", "CPU p50", "CPU p99"]
-    print(f"{'engine':<26} {' '.join(f'{head:>8}' for head in heads)} {'found':>10}")
+    print(f"{'engine':<26} {' '.join(f'{head:>8}' for head in heads)} {'found':>10} {'overlap':>8} {'p10':>6}")
 
     def show(name, measured):
-        wall, cpu, index_bytes, (taken, used, met) = measured
+        wall, cpu, index_bytes, (taken, used, overlaps) = measured
         (p50, p95, p99), (cpu_p50, _, cpu_p99) = spread(taken), spread(used)
         built = f"{wall:>8.1f} {cpu:>8.1f} {index_bytes / 1e6:>8.1f} {index_bytes / n_tokens:>8.2f}"
         figures = built + "".join(f" {figure:>8.3f}" for figure in (p50, p95, p99, cpu_p50, cpu_p99))
-        print(f"{name:<26} {figures} {met:>6}/{n_planted}", flush=True)
+        met = sorted(share for share in overlaps if share >= SHARE_MIN)
+        fit = f"{sum(met) / len(met):>8.3f} {met[(len(met) - 1) // 10]:>6.2f}" if met else f"{'-':>8} {'-':>6}"
+        print(f"{name:<26} {figures} {len(met):>5}/{len(overlaps):<4} {fit}", flush=True)
 
     for lexical, measured in copytrace(folder, corpus, queries):
         show(f"copytrace, lexical {'on' if lexical else 'off'}", measured)
     show("tokengrams, 13-grams", tokengrams(folder, queries))
-    show("infini-gram, 13-grams", infini_gram(folder, queries))
+    show("infini-gram, 13-grams", infini_gram(folder, queries[:options.infini_gram_queries]))
     shutil.rmtree(folder)
 
 

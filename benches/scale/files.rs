@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
+use copytrace::check::answer::Match;
 use copytrace::check::engine::Engine;
 use copytrace::check::policy::Policy;
 use copytrace::check::{Checker, Request};
@@ -14,7 +15,7 @@ use serde_json::json;
 use super::build::rows;
 use super::corpus::Corpus;
 use super::host;
-use super::queries::{self, Kind};
+use super::queries::{self, Kind, PASSAGE_WORDS, Shape};
 
 /// zstd's fastest common level: the corpus is written once and read a few times.
 const ZSTD_LEVEL: i32 = 1;
@@ -41,8 +42,9 @@ pub(crate) fn write(corpus: &Corpus, text_bytes: u64, n_queries: u64, dir: &Path
     out.finish()?;
     let path = dir.join("queries.jsonl");
     let mut out = BufWriter::new(std::fs::File::create(&path)?);
-    let planted = queries::make(corpus, Kind::Verbatim, n_queries.div_ceil(2), n_docs, QUERY_BYTES);
-    let strangers = queries::make(corpus, Kind::Stranger, n_queries / 2, n_docs, QUERY_BYTES);
+    let shape = Shape { n_docs, bytes: QUERY_BYTES, words: PASSAGE_WORDS };
+    let planted = queries::make(corpus, Kind::Verbatim, n_queries.div_ceil(2), &shape);
+    let strangers = queries::make(corpus, Kind::Stranger, n_queries / 2, &shape);
     for query in planted.iter().zip(&strangers).flat_map(|(planted, stranger)| [planted, stranger]) {
         let source = query.planted.as_ref().map(|planted| format!("doc-{}", planted.document));
         let row = json!({ "id": query.request.id, "text": query.request.text, "source": source });
@@ -76,10 +78,13 @@ pub(crate) fn time_checks(index: &Path, texts: &Path, is_lexical: bool, out: &mu
     for request in &requests {
         let (answer, taken) = host::time(|| engine.check(request));
         let answer = answer?;
-        let documents: Vec<&str> = answer.matches.iter().map(|found| found.document.id.as_str()).collect();
+        let describe = |found: &Match| {
+            let span = found.query_span;
+            json!({ "document": found.document.id, "start": span.start_byte, "end": span.end_byte })
+        };
         let row = json!({
             "id": answer.id, "wall_us": taken.wall.as_secs_f64() * 1e6, "cpu_us": taken.cpu.as_secs_f64() * 1e6,
-            "documents": documents,
+            "matches": answer.matches.iter().map(describe).collect::<Vec<_>>(),
         });
         serde_json::to_writer(&mut *out, &row)?;
         out.write_all(b"\n")?;

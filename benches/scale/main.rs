@@ -3,7 +3,9 @@
 //! ```text
 //! cargo bench --bench scale                                          25 MB and 100 MB: a minute
 //! cargo bench --bench scale -- grow --sizes 100MB,400MB,1.6GB,4GB    needs 5 GB of disk
-//! cargo bench --bench scale -- grow --sizes 100MB --instructions     counts them: `perf`, or `valgrind` (minutes)
+//! cargo bench --bench scale -- grow --sizes 100MB --instructions     counts them: `perf`, or `valgrind` (a minute)
+//! cargo bench --bench scale -- build --size 4GB --dir DIR            an index that stays
+//! cargo bench --bench scale -- misses --index DIR                    what that says of passages it does not find
 //! cargo bench --bench scale -- write --size 140MB --dir DIR          corpus and queries as files
 //! cargo bench --bench scale -- time --index DIR --queries FILE       times a check of each text of a file
 //! ```
@@ -16,6 +18,7 @@ mod files;
 mod growth;
 mod host;
 mod lexicon;
+mod misses;
 mod queries;
 mod random;
 mod report;
@@ -59,6 +62,24 @@ enum Command {
         /// JSON lines with `id` and `text`.
         #[arg(long)]
         queries: PathBuf,
+        /// Look up rare words too.
+        #[arg(long)]
+        lexical: bool,
+    },
+    /// Ask an index that `build` made for planted passages, and print what it says of those not found.
+    Misses {
+        /// Index folder.
+        #[arg(long)]
+        index: PathBuf,
+        /// Seed of the corpus.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Texts of each kind.
+        #[arg(long, default_value_t = 400)]
+        queries: u64,
+        /// Words of each passage [default: 60 to 300].
+        #[arg(long)]
+        words: Option<usize>,
         /// Look up rare words too.
         #[arg(long)]
         lexical: bool,
@@ -155,6 +176,11 @@ fn main() -> anyhow::Result<()> {
         Command::Write { made, queries } => files::write(&Corpus::new(made.seed), made.size, queries, &made.dir),
         Command::Time { index, queries, lexical } => {
             files::time_checks(&index, &queries, lexical, &mut std::io::stdout().lock())
+        }
+        Command::Misses { index, seed, queries, words, lexical } => {
+            let words = words.map_or(queries::PASSAGE_WORDS, |words| words..=words);
+            let asked = misses::Asked { n: queries, words, is_lexical: lexical };
+            misses::print(&Corpus::new(seed), &index, &asked, &mut std::io::stdout().lock())
         }
         Command::Build(made) => {
             println!("{}", serde_json::to_string(&build::run(made.job()?, &made.dir)?)?);

@@ -1,15 +1,22 @@
 //! Texts to check, with known answers: passages of the corpus between strangers' prose, verbatim and edited, boilerplate, and strangers alone.
 
+use std::collections::HashSet;
+use std::ops::{Range, RangeInclusive};
+
 use copytrace::check::Request;
-use copytrace::check::answer::{Action, Answer};
+use copytrace::check::answer::{Action, Answer, LineSpan};
 
 use super::corpus::Corpus;
 use super::random::Random;
 
-/// Words of a planted passage.
-const PASSAGE_WORDS: std::ops::RangeInclusive<usize> = 60..=300;
+/// Words of a planted passage, unless told otherwise.
+pub(crate) const PASSAGE_WORDS: RangeInclusive<usize> = 60..=300;
 /// Documents looked at for one that is long enough for a passage.
 const TRIES_MAX: usize = 100;
+/// A passage is told again in a document by its sequences of so many words: most survive in a copy of which one word in twenty is another.
+const SHINGLE_WORDS: usize = 5;
+/// Least share of a passage's sequences that a document has which holds it, and least overlap of a span that tells where it stands.
+const SHARE_MIN: f64 = 0.5;
 
 /// What a text holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -73,38 +80,51 @@ pub(crate) struct Query {
 pub(crate) struct Planted {
     /// Number of the document.
     pub(crate) document: u64,
+    /// The passage as it stands in the document.
+    pub(crate) passage: String,
     /// Where it stands in the text, in bytes.
-    pub(crate) span: std::ops::Range<usize>,
+    pub(crate) span: Range<usize>,
 }
 
 /// What an answer is worth.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Score {
-    /// Whether the document of the planted passage, a duplicate of it, or one that holds half of the passage is named.
+    /// Whether a document that holds the planted passage is named, for at least about its place.
     pub(crate) is_found: bool,
-    /// Intersection over union of the best right match's span and the planted one's.
+    /// Intersection over union of the span of the best match with such a document and the planted one's; 0 where there is none.
     pub(crate) overlap: f64,
     /// Whether the text may not pass.
     pub(crate) is_flagged: bool,
 }
 
-/// Makes `n` texts of one kind, of `bytes` bytes each, with passages of the first `n_docs` documents.
-pub(crate) fn make(corpus: &Corpus, kind: Kind, n: u64, n_docs: u64, bytes: std::ops::Range<usize>) -> Vec<Query> {
-    (0..n).map(|number| query(corpus, kind, number, n_docs, &bytes)).collect()
+/// What texts to make.
+#[derive(Debug, Clone)]
+pub(crate) struct Shape {
+    /// Documents from the first one on of which passages are taken.
+    pub(crate) n_docs: u64,
+    /// Bytes of a text.
+    pub(crate) bytes: Range<usize>,
+    /// Words of a passage; at most two thirds of the text.
+    pub(crate) words: RangeInclusive<usize>,
 }
 
-fn query(corpus: &Corpus, kind: Kind, number: u64, n_docs: u64, bytes: &std::ops::Range<usize>) -> Query {
+/// Makes `n` texts of one kind.
+pub(crate) fn make(corpus: &Corpus, kind: Kind, n: u64, shape: &Shape) -> Vec<Query> {
+    (0..n).map(|number| query(corpus, kind, number, shape)).collect()
+}
+
+fn query(corpus: &Corpus, kind: Kind, number: u64, shape: &Shape) -> Query {
     let mut random = corpus.random((kind as u64) << 32 | number);
-    let bytes = bytes.start + random.below(bytes.len());
+    let bytes = shape.bytes.start + random.below(shape.bytes.len());
     let mut text = String::new();
     let mut planted = None;
     if let Some(step) = kind.step() {
-        let (document, passage) = choose_passage(corpus, n_docs, bytes * 2 / 3, &mut random);
+        let (document, passage) = choose_passage(corpus, shape, bytes * 2 / 3, &mut random);
         let around = bytes.saturating_sub(passage.len()) / 2;
         push_strangers(corpus, &mut random, around, &mut text);
         let start = text.len();
         text.push_str(&corpus.substitute(&passage, step, step - 1, &mut random));
-        planted = Some(Planted { document, span: start..text.len() });
+        planted = Some(Planted { document, passage, span: start..text.len() });
         text.push_str("\n\n");
     } else if kind == Kind::Boilerplate {
         while text.len() < bytes / 2 {
@@ -123,13 +143,14 @@ fn push_strangers(corpus: &Corpus, random: &mut Random, bytes: usize, text: &mut
 }
 
 /// Takes words in a row from a document.
-fn choose_passage(corpus: &Corpus, n_docs: u64, bytes_max: usize, random: &mut Random) -> (u64, String) {
-    let n_docs = usize::try_from(n_docs).expect("documents in memory");
+fn choose_passage(corpus: &Corpus, shape: &Shape, bytes_max: usize, random: &mut Random) -> (u64, String) {
+    let n_docs = usize::try_from(shape.n_docs).expect("documents in memory");
+    let (fewest, most) = (*shape.words.start(), *shape.words.end());
     for _ in 0..TRIES_MAX {
         let number = random.below(n_docs) as u64;
         let text = corpus.document(number).text;
         let starts: Vec<usize> = text.match_indices(' ').map(|(at, _)| at + 1).collect();
-        let n_words = PASSAGE_WORDS.start() + random.below(PASSAGE_WORDS.end() - PASSAGE_WORDS.start() + 1);
+        let n_words = fewest + random.below(most - fewest + 1);
         if starts.len() <= n_words {
             continue;
         }
@@ -142,21 +163,42 @@ fn choose_passage(corpus: &Corpus, n_docs: u64, bytes_max: usize, random: &mut R
     unreachable!("half of all documents are long enough")
 }
 
+impl Planted {
+    /// Tells whether a document holds the passage: the one it was taken from does, and so do copies of that one, and those with the same
+    /// boilerplate. Which of them are named is the index's choice, where there are many.
+    pub(crate) fn is_in(&self, corpus: &Corpus, number: u64) -> bool {
+        number == self.document || shared(&self.passage, &corpus.document(number).text) >= SHARE_MIN
+    }
+
+    /// Intersection over union of the passage's place and a span.
+    pub(crate) fn overlap(&self, span: &LineSpan) -> f64 {
+        let (start, end) = (span.start_byte as usize, span.end_byte as usize);
+        let both = end.min(self.span.end).saturating_sub(start.max(self.span.start));
+        both as f64 / (end - start + self.span.len() - both) as f64
+    }
+}
+
+/// Share of a passage's sequences of words that a text has.
+fn shared(passage: &str, text: &str) -> f64 {
+    let (passage, text): (Vec<&str>, Vec<&str>) =
+        (passage.split_whitespace().collect(), text.split_whitespace().collect());
+    let of_text: HashSet<&[&str]> = text.windows(SHINGLE_WORDS).collect();
+    let shingles = passage.windows(SHINGLE_WORDS);
+    let n = shingles.len().max(1);
+    shingles.filter(|shingle| of_text.contains(shingle)).count() as f64 / n as f64
+}
+
 /// Compares an answer with what was planted.
 pub(crate) fn score(corpus: &Corpus, query: &Query, answer: &Answer) -> Score {
     let mut score = Score { is_flagged: answer.verdict.action != Action::Allow, ..Score::default() };
     let Some(planted) = &query.planted else { return score };
     for found in &answer.matches {
-        let span = found.query_span.start_byte as usize..found.query_span.end_byte as usize;
-        let both = span.end.min(planted.span.end).saturating_sub(span.start.max(planted.span.start));
+        let overlap = planted.overlap(&found.query_span);
         let Some(number) = Corpus::number_of(&found.document.id) else { continue };
-        // Boilerplate inside the passage stands in other documents too: one that holds half of the passage is as good.
-        let is_right = corpus.are_duplicates(number, planted.document) || 2 * both >= planted.span.len();
-        if both > 0 && is_right {
-            let either = span.len() + planted.span.len() - both;
-            score.is_found = true;
-            score.overlap = score.overlap.max(both as f64 / either as f64);
+        if overlap > score.overlap && planted.is_in(corpus, number) {
+            score.overlap = overlap;
         }
     }
+    score.is_found = score.overlap >= SHARE_MIN;
     score
 }

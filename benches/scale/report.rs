@@ -1,6 +1,6 @@
 //! Tables for people; the same figures go to a file as lines of JSON.
 
-use super::growth::{Cold, Measured, Warm};
+use super::growth::{Cold, Measured, Overlap, Warm};
 use super::host::Counter;
 
 const MB: f64 = 1e6;
@@ -18,7 +18,7 @@ pub(crate) fn print(sizes: &[Measured]) {
         let instructions = size.instructions.map_or_else(
             || "-".to_owned(),
             |(n, counter)| {
-                let mark = if counter == Counter::Callgrind { "*" } else { "" };
+                let mark = if counter == Counter::Cachegrind { "*" } else { "" };
                 format!("{:.1}{mark}", n as f64 / text_bytes)
             },
         );
@@ -34,8 +34,8 @@ pub(crate) fn print(sizes: &[Measured]) {
             index_bytes as f64 / text_bytes,
         );
     }
-    if sizes.iter().any(|size| matches!(size.instructions, Some((_, Counter::Callgrind)))) {
-        println!("* counted by callgrind, whose processor has no AVX-512");
+    if sizes.iter().any(|size| matches!(size.instructions, Some((_, Counter::Cachegrind)))) {
+        println!("* counted by cachegrind, whose processor has no AVX-512");
     }
 
     println!("\nBytes of the index per byte of text");
@@ -67,7 +67,7 @@ pub(crate) fn print(sizes: &[Measured]) {
 
     println!("\nChecks of 2 KB, warm, one thread, ms");
     println!(
-        "{:>9} {:<25} {:>8} {:>8} {:>8} {:>9} {:>9} {:>8} {:>8} {:>9}",
+        "{:>9} {:<25} {:>8} {:>8} {:>8} {:>9} {:>9} {:>8} {:>8} {:>8} {:>9}",
         "text MB",
         "text holds",
         "lexical",
@@ -77,6 +77,7 @@ pub(crate) fn print(sizes: &[Measured]) {
         "wall p99",
         "found %",
         "overlap",
+        "p10",
         "flagged %"
     );
     for size in sizes {
@@ -107,9 +108,11 @@ fn on_off(is_on: bool) -> &'static str {
 }
 
 fn print_warm(size: &Measured, warm: &Warm) {
+    let fit =
+        |figure: fn(Overlap) -> f64| warm.overlap.map_or("-".to_owned(), |overlap| format!("{:.2}", figure(overlap)));
     let per_cent = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{:.1}", share * 100.0));
     println!(
-        "{:>9.1} {:<25} {:>8} {:>8.3} {:>8.3} {:>9.3} {:>9.3} {:>8} {:>8} {:>9}",
+        "{:>9.1} {:<25} {:>8} {:>8.3} {:>8.3} {:>9.3} {:>9.3} {:>8} {:>8} {:>8} {:>9}",
         size.build.text_bytes as f64 / MB,
         warm.kind.name(),
         on_off(warm.is_lexical),
@@ -118,7 +121,8 @@ fn print_warm(size: &Measured, warm: &Warm) {
         warm.wall_us.p50 / 1e3,
         warm.wall_us.p99 / 1e3,
         per_cent(warm.found),
-        warm.overlap.map_or("-".to_owned(), |overlap| format!("{overlap:.2}")),
+        fit(|overlap| overlap.mean),
+        fit(|overlap| overlap.p10),
         per_cent(Some(warm.flagged)),
     );
 }
