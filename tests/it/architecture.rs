@@ -200,11 +200,30 @@ fn files_stay_small_and_finished() {
     }
 }
 
-#[test]
-fn links_between_documents_are_alive() {
+fn documents() -> Vec<PathBuf> {
     let mut files = vec![root().join("README.md"), root().join("CHANGELOG.md")];
     files_below(&root().join("docs"), "md", &mut files);
-    for file in files {
+    files
+}
+
+/// A line such as `FIGURES_OF_GROWTH` stands for something that is yet to be written.
+#[test]
+fn no_document_has_a_placeholder() {
+    let is_placeholder = |line: &str| {
+        let words: Vec<&str> = line.trim().split('_').collect();
+        words.len() > 1
+            && words.iter().all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase()))
+    };
+    assert!(is_placeholder("FIGURES_OF_GROWTH") && !is_placeholder("FIGURES") && !is_placeholder("_A_"));
+    for file in documents() {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(text.lines().find(|line| is_placeholder(line)), None, "{}", file.display());
+    }
+}
+
+#[test]
+fn links_between_documents_are_alive() {
+    for file in documents() {
         let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         for (at, _) in text.match_indices("](") {
             let target: String = text[at + 2..].chars().take_while(|&c| c != ')').collect();

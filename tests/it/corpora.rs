@@ -1,5 +1,6 @@
 //! Small corpora and indexes in memory for the tests.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use copytrace::check::Request;
@@ -26,6 +27,39 @@ pub(crate) fn document_of(origin: &str, id: impl Into<String>, text: impl Into<S
 /// Words that no passage of another name has, each followed by a blank.
 pub(crate) fn passage(name: &str, n_words: usize) -> String {
     (0..n_words).map(|n| format!("{name}{n} ")).collect::<Vec<_>>().concat()
+}
+
+/// A generator of numbers, the same ones from the same seed (SplitMix64).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ mixed >> 31
+    }
+
+    /// A number below `n`.
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        usize::try_from(self.next() % n as u64).unwrap()
+    }
+
+    /// A number from `low` to `high`.
+    pub(crate) fn between(&mut self, low: usize, high: usize) -> usize {
+        low + self.below(high - low + 1)
+    }
+}
+
+/// All files of a storage in memory with their bytes, sorted.
+pub(crate) fn files(storage: &dyn Storage) -> Vec<(String, Vec<u8>)> {
+    let below = |dir: &Path| storage.list(dir).unwrap().into_iter().map(|name| dir.join(name)).collect::<Vec<_>>();
+    let paths = below(Path::new("")).into_iter().flat_map(|path| [below(&path), vec![path]].concat());
+    let name = |path: PathBuf| path.into_os_string().into_string().unwrap();
+    let read = |path: PathBuf| storage.open(&path).ok().map(|bytes| (name(path), bytes.to_vec()));
+    let mut files: Vec<_> = paths.filter_map(read).collect();
+    files.sort();
+    files
 }
 
 /// Adds documents to the index in `storage`.

@@ -6,10 +6,15 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use copytrace_indexer::index::receipt::Receipt;
+use copytrace_indexer::index::writer::IndexWriter;
+use copytrace_indexer::recipe::PUBLIC_SEED;
+
+use crate::corpora::Random;
 use crate::disk::cut::{Cut, Fate};
 use crate::disk::tree::{Change, Tree};
 use crate::disk::{Call, Disk, Event, Operation};
-use crate::workload::{Case, Random, Seen, Step, assert_workable, expected, look, next_process, random, reference};
+use crate::workload::{Case, Seen, Step, assert_workable, expected, look, next_process, random, reference};
 
 /// Different disks that are tried at least.
 const IMAGES_MIN: usize = 20_000;
@@ -139,7 +144,7 @@ impl Run {
 /// Cuts the power after every operation of a workload.
 fn try_power_cuts(steps: &[Step], name: &str, trials: &mut Trials, n_images: usize) {
     let run = run(steps);
-    let mut random = Random::new(7);
+    let mut random = Random(7);
     let mut cut = Cut::new(Tree::default());
     let mut n_done = 0;
     for (at, event) in run.log.iter().enumerate() {
@@ -181,40 +186,62 @@ fn commit_windows(log: &[Event]) -> Vec<usize> {
 }
 
 /// A process is killed at every moment of its commits; the machine runs on, another process works on what it left, and then the power
-/// is cut: nothing may rest on what the first one did not live to sync.
+/// is cut: nothing may rest on what the first one did not live to sync. Where it left the receipt of a commit that never came, a second one is
+/// killed when it has removed that: nor may anything rest on what this one did not live to sync.
 fn try_kills_and_power_cuts(steps: &[Step], trials: &mut Trials) {
     let run = run(steps);
-    let next = next_process();
+    let mut n_twice = 0;
     for killed_at in commit_windows(&run.log) {
-        let before = &run.log[..=killed_at];
-        let n_done = before.iter().filter(|event| matches!(event, Event::Done)).count();
-        let disk = Disk::after_kill(&Tree::default(), before);
-        next.run(&disk.storage()).unwrap();
-        disk.note_done();
-        let last = look(&disk).unwrap();
-        let log = disk.log();
-        let mut cut = Cut::new(Tree::default());
-        for event in before {
-            cut.advance(event);
+        let once = &run.log[..=killed_at];
+        let n_done = once.iter().filter(|event| matches!(event, Event::Done)).count();
+        let allowed = run.allowed(n_done);
+        try_power_cuts_of_next(once, &allowed, &format!("killed at {killed_at}"), trials);
+        let disk = Disk::after_kill(&Tree::default(), once);
+        let generation = look(&disk).unwrap().generation;
+        if Receipt::list(&disk).unwrap().iter().all(|receipt| receipt.0 <= generation) {
+            continue;
         }
-        let mut allowed = run.allowed(n_done);
-        allowed.push(&last);
-        for (at, event) in log.iter().enumerate().skip(before.len()) {
-            cut.advance(event);
-            if matches!(event, Event::Done) {
-                allowed = vec![&last];
-            }
-            if matches!(event, Event::Made(_) | Event::Changed(Change::Write { .. })) {
-                continue;
-            }
-            let what = || format!("killed at {killed_at}, power cut at {at} of {}: {}", log.len(), describe(event));
-            for idx in 0..cut.n_pending() {
-                let lost = cut.image(|other| if other == idx { Fate::Lost } else { Fate::Kept });
-                trials.try_image(lost, &allowed, &|| format!("{}, change {idx} is lost alone", what()));
-            }
-            trials.try_image(cut.image(|_| Fate::Lost), &allowed, &what);
-            trials.try_image(cut.image(|_| Fate::Kept), &allowed, &what);
+        drop(IndexWriter::open(disk.storage(), PUBLIC_SEED).unwrap());
+        let twice = disk.log();
+        // When it has removed the receipt, and has not synced that.
+        let is_removal = |at: &usize| matches!(&twice[*at], Event::Changed(Change::Unlink { name, .. }) if name.starts_with("removed-"));
+        for killed_again_at in (once.len()..twice.len()).filter(is_removal) {
+            let what = format!("killed at {killed_at} and again at {killed_again_at}");
+            try_power_cuts_of_next(&twice[..=killed_again_at], &allowed, &what, trials);
+            n_twice += 1;
         }
+    }
+    assert!(n_twice > 0, "a receipt was left and removed");
+}
+
+/// Cuts the power after every operation of a process that works on what `before` left.
+fn try_power_cuts_of_next(before: &[Event], allowed: &[&Seen], killed: &str, trials: &mut Trials) {
+    let disk = Disk::after_kill(&Tree::default(), before);
+    next_process().run(&disk.storage()).unwrap();
+    disk.note_done();
+    let last = look(&disk).unwrap();
+    let log = disk.log();
+    let mut cut = Cut::new(Tree::default());
+    for event in before {
+        cut.advance(event);
+    }
+    let mut allowed = allowed.to_vec();
+    allowed.push(&last);
+    for (at, event) in log.iter().enumerate().skip(before.len()) {
+        cut.advance(event);
+        if matches!(event, Event::Done) {
+            allowed = vec![&last];
+        }
+        if matches!(event, Event::Made(_) | Event::Changed(Change::Write { .. })) {
+            continue;
+        }
+        let what = || format!("{killed}, power cut at {at} of {}: {}", log.len(), describe(event));
+        for idx in 0..cut.n_pending() {
+            let lost = cut.image(|other| if other == idx { Fate::Lost } else { Fate::Kept });
+            trials.try_image(lost, &allowed, &|| format!("{}, change {idx} is lost alone", what()));
+        }
+        trials.try_image(cut.image(|_| Fate::Lost), &allowed, &what);
+        trials.try_image(cut.image(|_| Fate::Kept), &allowed, &what);
     }
 }
 

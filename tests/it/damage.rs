@@ -30,7 +30,7 @@ use copytrace_indexer::index::writer::IndexWriter;
 use copytrace_indexer::pipeline::BuildOptions;
 use copytrace_indexer::recipe::PUBLIC_SEED;
 
-use crate::corpora::{add, document, document_of};
+use crate::corpora::{add, document, document_of, files};
 
 /// Files of an index, by path.
 type Files = BTreeMap<PathBuf, FileBytes>;
@@ -148,18 +148,9 @@ fn remove(storage: &Arc<dyn Storage>, ids: &[String]) {
 }
 
 /// All files of a storage except the lock.
-fn files(storage: &Arc<dyn Storage>) -> Files {
-    let mut files = Files::new();
-    for name in storage.list(Path::new("")).unwrap() {
-        for file in storage.list(Path::new(&name)).unwrap() {
-            let path = Path::new(&name).join(file);
-            files.insert(path.clone(), storage.open(&path).unwrap());
-        }
-        if name.starts_with("MANIFEST") {
-            files.insert(name.clone().into(), storage.open(Path::new(&name)).unwrap());
-        }
-    }
-    files
+fn files_of(storage: &Arc<dyn Storage>) -> Files {
+    let files = files(&**storage).into_iter().filter(|(path, _)| path != "LOCK");
+    files.map(|(path, bytes)| (path.into(), FileBytes::from_vec(bytes))).collect()
 }
 
 /// The index: two segments with removed documents. Returns its files, and those of two earlier generations.
@@ -167,14 +158,14 @@ fn index_files() -> (Files, Vec<FileBytes>) {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
     let full = BuildOptions { threads: 1, ..BuildOptions::default() };
     let mut older = Vec::new();
-    let mut keep = |storage: &Arc<dyn Storage>| older.extend(files(storage).into_values());
+    let mut keep = |storage: &Arc<dyn Storage>| older.extend(files_of(storage).into_values());
     add(&storage, corpus(1), full);
     keep(&storage);
     add(&storage, corpus(2), full);
     remove(&storage, &["doc/1003".to_owned()]);
     keep(&storage);
     remove(&storage, &["doc/1004".to_owned(), "short/2/1".to_owned()]);
-    (files(&storage), older)
+    (files_of(&storage), older)
 }
 
 /// A question to an index.
@@ -310,22 +301,6 @@ fn in_parallel<T: Sync>(jobs: &[T], work: impl Fn(&T) + Sync) {
             });
         }
     });
-}
-
-/// Numbers that look random and are the same in every run (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ mixed >> 31
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        usize::try_from(self.next() % n as u64).unwrap()
-    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use copytrace_indexer::corpus::{Attributes, Document, Row, SkipReason, Skipped};
 use copytrace_indexer::error::{Error, ErrorKind};
+use copytrace_indexer::ids::DocIdx;
 use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::index::storage::{DiskStorage, MemoryStorage, Storage};
 use copytrace_indexer::index::writer::IndexWriter;
@@ -26,7 +27,7 @@ pub(crate) fn contents(index: &Index) -> Vec<(String, String)> {
     let mut contents = Vec::new();
     for segment in index.segments() {
         for doc in 0..segment.entry().n_docs {
-            let doc = copytrace_indexer::ids::DocIdx(doc);
+            let doc = DocIdx(doc);
             if segment.is_removed(doc) {
                 continue;
             }
@@ -127,21 +128,6 @@ fn an_empty_input_makes_an_empty_index() {
     let report = add(&storage, Vec::new(), BuildOptions::default());
     assert_eq!(report, BuildReport { generation: 1, ..BuildReport::default() });
     assert_eq!(open(&storage).n_docs(), 0);
-}
-
-/// All files of a storage with their bytes.
-pub(crate) fn files(storage: &Arc<dyn Storage>) -> Vec<(String, Vec<u8>)> {
-    let mut files = Vec::new();
-    for name in storage.list(Path::new("")).unwrap() {
-        let names = storage.list(Path::new(&name)).unwrap();
-        let paths =
-            if names.is_empty() { vec![name] } else { names.iter().map(|file| format!("{name}/{file}")).collect() };
-        for path in paths {
-            let bytes = storage.open(Path::new(&path)).map(|bytes| bytes.to_vec());
-            files.extend(bytes.ok().map(|bytes| (path, bytes)));
-        }
-    }
-    files
 }
 
 #[test]
@@ -262,9 +248,20 @@ fn what_a_dead_writer_left_behind_is_ignored_and_removed() {
     }
     std::fs::write(dir.path().join("MANIFEST.tmp"), "half").unwrap();
     assert_eq!(contents(&open(&storage)), owned(&[("a", "a")]));
+    drop(IndexWriter::open(Arc::clone(&storage), PUBLIC_SEED).unwrap());
+    assert!(!storage.exists(Path::new("MANIFEST.tmp")).unwrap(), "by opening alone");
     add(&storage, vec![document("b", "b")], BuildOptions::default());
     assert_eq!(contents(&open(&storage)), owned(&[("a", "a"), ("b", "b")]));
     let names = storage.list(Path::new("")).unwrap();
     assert!(!names.iter().any(|name| name == "copytrace-building" || name.contains("0123456789abcdef")), "{names:?}");
     assert_eq!(names.iter().filter(|name| name.starts_with("MANIFEST")).count(), 1, "{names:?}");
+}
+
+#[test]
+fn a_document_that_a_snapshot_leaves_out_is_there_again_when_it_is_opened_anew() {
+    let storage = memory();
+    add(&storage, vec![document("a", "a"), document("b", "b")], BuildOptions::default());
+    let hidden = open(&storage).without(&[(0, DocIdx(0))]);
+    assert_eq!(contents(&hidden), owned(&[("b", "b")]));
+    assert_eq!(contents(&hidden.reopen(&*storage).unwrap()), owned(&[("a", "a"), ("b", "b")]));
 }

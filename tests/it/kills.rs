@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use copytrace_indexer::index::storage::{DiskStorage, Storage};
 
-use crate::workload::{Documents, Random, Seen, assert_no_leftovers, look, text};
+use crate::corpora::Random;
+use crate::workload::{Documents, Seen, assert_no_leftovers, look, text};
 
 /// Kills in an ordinary run of the tests.
 const KILLS: usize = 200;
@@ -251,7 +252,7 @@ fn a_killed_program_leaves_the_old_index_or_the_new_one() {
                         return;
                     }
                     let target = &targets[number % targets.len()];
-                    let mut random = Random::new(number as u64);
+                    let mut random = Random(number as u64);
                     let (is_killed, is_committed) = target.kill(number / targets.len(), &mut random);
                     n_killed.fetch_add(usize::from(is_killed), Ordering::Relaxed);
                     n_committed.fetch_add(usize::from(is_committed), Ordering::Relaxed);

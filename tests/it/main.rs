@@ -22,6 +22,7 @@ mod memory;
 mod model;
 mod removal;
 mod reproducible;
+mod scale;
 #[cfg(feature = "service")]
 mod service;
 mod traces;

@@ -9,7 +9,7 @@ use copytrace_indexer::corpus::Document;
 use copytrace_indexer::index::storage::{MemoryStorage, Storage};
 use copytrace_indexer::pipeline::BuildOptions;
 
-use crate::corpora::{add, document, document_of};
+use crate::corpora::{add, document, document_of, files};
 
 /// Fails where two folders differ in the name or in the bytes of a file.
 pub(crate) fn assert_same_files(found: &Path, expected: &Path, what: &str) {
@@ -33,21 +33,6 @@ fn files_below(dir: &Path) -> Vec<(String, Vec<u8>)> {
         }
     }
     files.sort();
-    files
-}
-
-/// All files of a storage with their bytes.
-fn files(storage: &Arc<dyn Storage>) -> Vec<(String, Vec<u8>)> {
-    let mut files = Vec::new();
-    for name in storage.list(Path::new("")).unwrap() {
-        let names = storage.list(Path::new(&name)).unwrap();
-        let paths =
-            if names.is_empty() { vec![name] } else { names.iter().map(|file| format!("{name}/{file}")).collect() };
-        for path in paths {
-            let bytes = storage.open(Path::new(&path)).map(|bytes| bytes.to_vec());
-            files.extend(bytes.ok().map(|bytes| (path, bytes)));
-        }
-    }
     files
 }
 
@@ -83,7 +68,7 @@ fn threads_and_memory_do_not_change_a_byte() {
     let build_with = |threads, memory_bytes| {
         let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
         add(&storage, documents.clone(), BuildOptions { threads, memory_bytes, ..BuildOptions::default() });
-        files(&storage)
+        files(&*storage)
     };
     let expected = build_with(1, 2 << 30);
     for (threads, memory_bytes) in [(2, 2 << 30), (4, 64 << 20), (1, 100 << 10), (4, 2 << 20), (2, 20 << 10)] {

@@ -21,7 +21,7 @@ use copytrace_indexer::pipeline::{BuildOptions, BuildProgress, build};
 use copytrace_indexer::recipe::PUBLIC_SEED;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::corpora::{document_of, listing_policy, request};
+use crate::corpora::{Random, document_of, listing_policy, request};
 
 /// Ids and texts.
 pub(crate) type Documents = BTreeMap<String, String>;
@@ -43,29 +43,10 @@ pub(crate) enum Work {
     Merge(Vec<(String, String)>),
 }
 
-/// Random numbers that are the same in every run.
-pub(crate) struct Random {
-    seed: u64,
-    drawn: u64,
-}
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, drawn: 0 }
-    }
-
-    /// A number below `n`.
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        self.drawn += 1;
-        let number = xxh3_64_with_seed(&self.drawn.to_le_bytes(), self.seed);
-        usize::try_from(number % n as u64).expect("below a usize")
-    }
-}
-
 /// A text of so many words, different for every name.
 pub(crate) fn text(name: &str, n_words: usize) -> String {
     let seed = xxh3_64_with_seed(name.as_bytes(), 1);
-    let mut random = Random::new(seed);
+    let mut random = Random(seed);
     (0..n_words).map(|_| format!("w{}", random.below(5_000))).collect::<Vec<_>>().join(" ")
 }
 
@@ -94,7 +75,7 @@ pub(crate) fn reference() -> Vec<Step> {
 
 /// A workload that nobody chose.
 pub(crate) fn random(seed: u64) -> Vec<Step> {
-    let mut random = Random::new(seed);
+    let mut random = Random(seed);
     let n_steps = 3 + random.below(3);
     let mut ids = |n: usize| -> Vec<String> { (0..=random.below(n)).map(|_| format!("{}", random.below(8))).collect() };
     let mut steps = Vec::new();
@@ -231,7 +212,7 @@ pub(crate) fn look(storage: &dyn Storage) -> Result<Seen, Box<dyn Error>> {
     // A later one is of a commit that has not come.
     receipts.retain(|&receipt| receipt <= index.generation());
     for &receipt in &receipts {
-        Receipt::read(storage, receipt)?;
+        Receipt::read(storage, receipt, drop)?;
     }
     let receipts = receipts.into_iter().map(|receipt| receipt.0).collect();
     let mut query = request(QUERY.as_str());

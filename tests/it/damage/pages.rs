@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use copytrace_indexer::index::mmap::FileBytes;
 
-use super::{Files, Open, Patched, Random, in_parallel, index_files, named, questions};
+use crate::corpora::Random;
+
+use super::{Files, Open, Patched, in_parallel, index_files, named, questions};
 
 /// Damages tried; the same ones in every run.
 const CASES: u64 = 100_000;

@@ -106,24 +106,87 @@ fn damages_do_not_hide_each_other_and_missing_files_and_leftovers_are_listed() {
     );
 }
 
-#[test]
-fn parts_that_do_not_fit_under_right_checksums_are_found() {
+/// Changes the payload of a file and makes everything right that vouches for it; returns what is found wrong with that file.
+fn misfit(component: Component, change: impl Fn(&mut Vec<u8>)) -> String {
     let (files, _) = index_files();
     let mut manifest = manifest_of(&files);
-    let bands = files.keys().find(|path| path.ends_with("bands")).unwrap().clone();
-    let mut payload = payload_of(&files[&bands]);
-    // The first posting stands at the start of the second block; it changes places with the next one.
-    let first = 4096 - 64;
-    for n in 0..8 {
-        payload.swap(first + n, first + 8 + n);
-    }
-    let (bytes, seal) = sealed(Component::Bands, &payload);
-    manifest["segments"][0]["files"]["bands"] = serde_json::to_value(seal).unwrap();
+    let segment = manifest["segments"][0]["name"].as_str().unwrap().to_owned();
+    let path = Path::new(&segment).join(component.name());
+    let mut payload = payload_of(&files[&path]);
+    change(&mut payload);
+    let (bytes, seal) = sealed(component, &payload);
+    manifest["segments"][0]["files"][component.name()] = serde_json::to_value(seal).unwrap();
     let manifest = sealed_manifest(&serde_json::to_vec(&manifest).unwrap());
     let manifest_path = manifest_bytes(&files).0.to_path_buf();
-    let files: Files = files.into_iter().chain([(bands.clone(), bytes), (manifest_path, manifest)]).collect();
+    let files: Files = files.into_iter().chain([(path.clone(), bytes), (manifest_path, manifest)]).collect();
     let examined = examined(&Patched::new(files));
-    let file = examined.files.iter().find(|file| file.n_damages > 0).unwrap();
-    assert_eq!((file.file.as_str(), file.damages[0].block), (bands.to_str().unwrap(), None));
-    assert!(file.damages[0].problem.starts_with("order of postings differs"), "{file:?}");
+    let damaged: Vec<_> = examined.files.iter().filter(|file| file.n_damages > 0).collect();
+    assert_eq!(damaged.len(), 1, "{damaged:?}");
+    assert_eq!((Path::new(&damaged[0].file), damaged[0].damages[0].block), (path.as_path(), None));
+    damaged[0].damages[0].problem.clone()
+}
+
+#[test]
+fn parts_that_do_not_fit_under_right_checksums_are_found() {
+    // Postings begin with the second block, records are 32 bytes.
+    let first_posting = 4096 - 64;
+    let swap = |at: usize, width: usize| {
+        move |payload: &mut Vec<u8>| (0..width).for_each(|n| payload.swap(at + n, at + width + n))
+    };
+    let set = |at: usize, value: u8| move |payload: &mut Vec<u8>| payload[at] = value;
+    let found = misfit(Component::Bands, swap(first_posting, 8));
+    assert!(found.starts_with("order of postings differs"), "{found}");
+    // The value of a posting is its lower half. That of the last one can be anything without a change of the order.
+    for component in [Component::Bands, Component::Exact, Component::Ids] {
+        let found = misfit(component, |payload| {
+            let number = |at: usize| u64::from_le_bytes(payload[at..at + 8].try_into().unwrap());
+            let offset = |at: usize| usize::try_from(number(at)).unwrap();
+            let footer = payload.len() - 56;
+            let (start, end) = (offset(footer + 16), offset(footer + 24));
+            let last = (start..end).step_by(8).rfind(|&at| number(at) != u64::MAX).unwrap();
+            payload[last + 3] = 0x7F;
+        });
+        assert!(found.starts_with("value of a posting differs: expected `below "), "{found}");
+    }
+    let found = misfit(Component::Documents, set(0, 1));
+    assert!(found.starts_with("text start differs: expected `0`, found `1`"), "{found}");
+    let found = misfit(Component::Documents, |payload| payload[12] ^= 1);
+    assert!(found.starts_with("bytes of text and number of words differs"), "{found}");
+    let file_of = |payload: &[u8], name: &[u8]| {
+        let table = payload.len() - 32 - 6 * 32;
+        let entry = (0..6).map(|n| &payload[table + 32 * n..][..32]).find(|entry| entry.starts_with(name)).unwrap();
+        let number = |at: usize| usize::try_from(u64::from_le_bytes(entry[at..at + 8].try_into().unwrap())).unwrap();
+        number(16)..number(16) + number(24)
+    };
+    for name in [&b"store"[..], b"idx", b"term"] {
+        let found = misfit(Component::Catalog, |payload| {
+            let range = file_of(payload, name);
+            payload[range.start..range.start + range.len() / 2].fill(0x5A);
+        });
+        let is_named =
+            found.starts_with("catalogue differs") || found.starts_with("block of the document store differs");
+        assert!(is_named, "{found}");
+    }
+}
+
+#[test]
+fn a_manifest_that_lacks_a_file_is_damaged_although_its_checksum_is_right() {
+    let (files, _) = index_files();
+    let (manifest_path, _) = manifest_bytes(&files);
+    // A segment without anchors is one for deduplication.
+    for component in Component::ALL.into_iter().filter(|&component| component != Component::Anchors) {
+        let mut manifest = manifest_of(&files);
+        let lacking = manifest["segments"][1]["files"].as_object_mut().unwrap().remove(component.name());
+        if component == Component::Tombstones {
+            assert_eq!(lacking, None, "they have an entry of their own");
+            continue;
+        }
+        let manifest = sealed_manifest(&serde_json::to_vec(&manifest).unwrap());
+        let examined = examined(&Patched::new(files.clone()).with(manifest_path, manifest));
+        let damaged: Vec<_> = examined.files.iter().filter(|file| file.n_damages > 0).collect();
+        let [file] = damaged[..] else { panic!("{damaged:?}") };
+        assert_eq!(Path::new(&file.file), manifest_path);
+        let expected = format!("list of files differs: expected `{}`, found `none in the manifest`", component.name());
+        assert_eq!(file.damages[0].problem, expected);
+    }
 }
