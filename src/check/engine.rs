@@ -49,8 +49,8 @@ struct Working {
 }
 
 impl Engine {
-    /// Opens the index in each folder, and follows it: a check sees every commit made before it began, but the
-    /// one that another check is just opening.
+    /// Opens the index in each folder, and follows it: a check sees every commit made before it began, or
+    /// says in `degraded` that it does not, where another check takes long to open it.
     ///
     /// # Errors
     /// What opening an index says; see [`Index::open`].
@@ -91,6 +91,12 @@ impl Engine {
         working.buffers.work = Work::default();
         for index in &self.indexes {
             let named = index.newest()?;
+            if named.is_outdated {
+                let name = &named.name;
+                answer.degraded.push(format!(
+                    "index `{name}`: a newer generation is still being opened, the one before was asked"
+                ));
+            }
             self.check_one(&named, request, working, &mut answer)?;
             let generation = named.index.generation().0;
             answer.indexes.push(IndexVersion { name: named.name.to_string(), generation });

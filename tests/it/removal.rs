@@ -625,7 +625,7 @@ impl Storage for Gated {
 }
 
 #[test]
-fn a_check_does_not_wait_while_another_opens_a_newer_generation() {
+fn a_check_waits_but_a_moment_for_another_that_opens_a_newer_generation_and_then_says_so() {
     let (came, who_came) = channel();
     let gated = Arc::new(Gated { files: memory(), held: Mutex::default() });
     let storage: Arc<dyn Storage> = gated.clone();
@@ -633,14 +633,17 @@ fn a_check_does_not_wait_while_another_opens_a_newer_generation() {
     let engine = engine(&storage);
     add(&storage, vec![document("b", passage("b", 30))], options());
     *gated.held.lock().unwrap() = Some(("MANIFEST-000002", came));
-    let generation = || engine.check(&request(passage("a", 30))).unwrap().indexes[0].generation;
+    let answer = || engine.check(&request(passage("a", 30))).unwrap();
+    let generation = |answer: &Answer| (answer.indexes[0].generation, answer.degraded.len());
     std::thread::scope(|scope| {
-        let first = scope.spawn(generation);
+        let first = scope.spawn(answer);
         let go_on = who_came.recv().unwrap();
-        assert_eq!(generation(), 1, "answered while the first one is held back");
+        let meanwhile = answer();
+        assert_eq!(generation(&meanwhile), (1, 1), "answered while the first one is held back");
+        assert!(meanwhile.degraded[0].contains("a newer generation is still being opened"), "{meanwhile:?}");
         go_on.send(()).unwrap();
-        assert_eq!(first.join().unwrap(), 2);
-        assert_eq!(generation(), 2);
+        assert_eq!(generation(&first.join().unwrap()), (2, 0));
+        assert_eq!(generation(&answer()), (2, 0));
     });
 }
 
