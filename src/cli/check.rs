@@ -39,7 +39,7 @@ pub(super) fn run(args: CheckArgs, backend: &dyn Backend, console: &mut Console)
         None => String::new(),
     };
     let is_lexical = args.lexical == Switch::On;
-    let options = CheckerOptions { indexes: args.index, policy: args.policy, seed: seed::read(args.seed)? };
+    let options = CheckerOptions { indexes: args.index, policy: args.judge.policy, seed: seed::read(args.seed)? };
     let checker = backend.open_checker(&options)?;
 
     if args.batch {

@@ -34,7 +34,8 @@ pub(super) fn run(args: ServeArgs, backend: &dyn Backend, stderr: &Stderr) -> an
     };
     let n_indexes = indexes.len() as u64;
     let first_index = indexes.first().map(|index| index.to_string_lossy().into_owned()).unwrap_or_default();
-    let options = ServeOptions { checker: CheckerOptions { indexes, policy: args.policy, seed }, listen: args.listen };
+    let options =
+        ServeOptions { checker: CheckerOptions { indexes, policy: args.judge.policy, seed }, listen: args.listen };
     backend.serve(&options, &|address: SocketAddr| {
         if !address.ip().is_loopback() {
             let warning = format!("whoever reaches {address} can ask this service: it has no passwords");

@@ -190,7 +190,9 @@ fn files_stay_small_and_finished() {
             let path = source.path.display();
             let n_lines = source.text.lines().count();
             assert!(n_lines <= 800, "{path} has {n_lines} lines: expected at most 800");
-            for mark in ["TO".to_owned() + "DO", "FIX".to_owned() + "ME", "todo!".to_owned(), "#[ignore".to_owned()] {
+            for mark in
+                ["TO", "FIX", "to", "#["].into_iter().zip(["DO", "ME", "do!", "ignore"]).map(|(a, b)| a.to_owned() + b)
+            {
                 assert!(!source.text.contains(&mark), "{path} has `{mark}`");
             }
             let bare =

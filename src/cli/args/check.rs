@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueHint};
 use copytrace_indexer::language::Language;
 
-use super::shared::SeedArgs;
+use super::shared::{PolicyArgs, SeedArgs};
 use super::{Format, Switch};
 
 #[derive(Debug, Args)]
@@ -73,16 +73,8 @@ pub(in crate::cli) struct CheckArgs {
                      Example: copytrace check --index corpus-index --batch answers.jsonl > verdicts.jsonl"
     )]
     pub(in crate::cli) batch: bool,
-    #[arg(
-        long,
-        value_name = "FILE",
-        value_hint = ValueHint::FilePath,
-        help = "Judge by the rules in this file.",
-        long_help = "Judge by the rules in this TOML file.\n\
-                     Default: built-in rules.\n\
-                     Example: --policy policy.toml"
-    )]
-    pub(in crate::cli) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) judge: PolicyArgs,
     #[arg(
         long,
         value_name = "FILE",

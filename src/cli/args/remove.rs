@@ -11,8 +11,8 @@ use crate::remaining::COMPARED_MAX;
 #[derive(Debug, Args)]
 #[command(
     about = "Remove documents from an index.",
-    long_about = "Remove documents from an index: no check that begins afterwards sees them, also in services that run. The \
-                  first check opens the new state; those beside it may still have the old one.\n\n\
+    long_about = "Remove documents from an index: no check that begins afterwards sees them, also in services that run; one \
+                  that cannot wait until the new state is open says so in its answer.\n\n\
                   Prints which training shards they were in, that is, what must be retrained, and which documents that remain hold the \
                   same text. Their text stays on disk until `copytrace merge`.\n\n\
                   Exit code: 0 if all was there, 1 if an id, the shard or the origin was not (the rest is removed), 2 after an error.",

@@ -7,6 +7,7 @@ use clap::{Args, ValueHint};
 
 use super::INDEX_DEFAULT;
 use super::index::BuildArgs;
+use super::shared::PolicyArgs;
 
 #[derive(Debug, Args)]
 #[command(
@@ -57,16 +58,8 @@ pub(in crate::cli) struct ServeArgs {
                      Example: --listen 0.0.0.0:50051"
     )]
     pub(in crate::cli) listen: SocketAddr,
-    #[arg(
-        long,
-        value_name = "FILE",
-        value_hint = ValueHint::FilePath,
-        help = "Judge by the rules in this file.",
-        long_help = "Judge by the rules in this TOML file.\n\
-                     Default: built-in rules.\n\
-                     Example: --policy policy.toml"
-    )]
-    pub(in crate::cli) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) judge: PolicyArgs,
     #[command(flatten)]
     pub(in crate::cli) build: BuildArgs,
 }

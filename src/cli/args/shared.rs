@@ -54,6 +54,21 @@ pub(in crate::cli) struct SummaryArgs {
     pub(in crate::cli) format: Format,
 }
 
+/// By what a command judges; shared by `check` and `serve`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PolicyArgs {
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        help = "Judge by the rules in this file.",
+        long_help = "Judge by the rules in this TOML file.\n\
+                     Default: built-in rules.\n\
+                     Example: --policy policy.toml"
+    )]
+    pub(in crate::cli) policy: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SeedArgs {
     #[arg(
