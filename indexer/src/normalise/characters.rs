@@ -119,6 +119,30 @@ fn fold_character(c: char) -> (char, Option<char>) {
     (decimal_digit(folded).unwrap_or(folded), None)
 }
 
+/// Sends characters of which none is dropped to `emit` as the spelling of code has them: the normal form, except that
+/// letters keep their case.
+pub(super) fn normalise_spelling(characters: impl Iterator<Item = char>, mut emit: impl FnMut(char)) {
+    NFC.normalize_iter(NFKD.normalize_iter(characters).map(fold_keeping_case)).for_each(&mut emit);
+}
+
+/// Folds a character that NFKD leaves alone, except its case: look-alikes of Latin letters, digits of other scripts.
+fn fold_keeping_case(c: char) -> char {
+    // Capitals that look like another letter than the capital of what their small form looks like.
+    match c {
+        _ if c.is_ascii() => return c,
+        'Ν' => return 'N',
+        'Υ' => return 'Y',
+        _ => {}
+    }
+    let small = CASE.simple_fold(c);
+    let latin = fold_confusable(small);
+    match latin {
+        _ if !latin.is_ascii() => decimal_digit(c).unwrap_or(c),
+        _ if small == c => latin,
+        _ => latin.to_ascii_uppercase(),
+    }
+}
+
 /// Returns the ASCII digit of the same value as a decimal digit of any script.
 ///
 /// Unicode encodes decimal digits in runs of ten from zero to nine (Unicode Standard, section 4.6), and runs that touch

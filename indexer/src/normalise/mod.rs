@@ -39,6 +39,7 @@
 mod characters;
 mod confusables;
 mod runs;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -50,6 +51,7 @@ use self::word_hash::{PartialHash, WordHasher};
 use crate::simd::Level;
 use crate::span::Span;
 
+pub(crate) use self::spelling::{fold_spelling, is_name_character};
 pub(crate) use self::word_hash::{derive_key, fold, mix};
 
 /// Words of a text: parallel columns, one row a word, in the order of the text. A buffer to be used again for the next
