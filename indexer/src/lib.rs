@@ -9,6 +9,7 @@ pub mod fingerprint;
 pub mod ids;
 pub mod index;
 pub mod language;
+pub mod lexemes;
 pub mod limits;
 pub mod memory;
 pub mod merge;
@@ -18,5 +19,6 @@ pub mod recipe;
 pub mod removal;
 pub mod simd;
 pub mod span;
+pub mod syntax;
 
 pub use error::{Error, ErrorKind, Result};

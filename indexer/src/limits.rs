@@ -4,6 +4,13 @@
 /// web-scale corpora have none that are prose, and one document's words (16 bytes each) must fit beside the build's buffers.
 pub const DOCUMENT_BYTES_MAX: u32 = 32 << 20;
 
+/// Longest document that is cut into lexemes, in bytes (256 KiB): 11 MiB of working memory a thread where lexemes are short. Longer files are tables
+/// of data that a program wrote; they are compared word by word.
+pub const LEXED_BYTES_MAX: usize = 256 << 10;
+
+/// Longest document whose syntax tree is built, in bytes (192 KiB): 7 MiB of working memory a thread, one thirtieth of it the text.
+pub const PARSED_BYTES_MAX: usize = 192 << 10;
+
 /// Memory of a build unless told otherwise, in bytes (2 GiB): the postings of 25 GB of text without a temporary file.
 pub const BUILD_MEMORY_BYTES: usize = 2 << 30;
 
@@ -32,9 +39,9 @@ pub const POSTINGS_PER_KEY_MAX: usize = 64;
 /// the key is written.
 pub const ORIGINS_COUNTED_MAX: usize = 1 << 16;
 
-/// Most documents in one segment: 32 bands each must stay below the 2^32 postings of a key table, fillers included, and tantivy's document
-/// numbers below 2^31.
-pub const SEGMENT_DOCS_MAX: u32 = 100_000_000;
+/// Most documents in one segment: 64 bands each (of code; prose has 32) must stay below the 2^32 postings of a key table, fillers
+/// included, and tantivy's document numbers below 2^31.
+pub const SEGMENT_DOCS_MAX: u32 = 50_000_000;
 
 /// Most text in one segment, in bytes: anchor positions have 40 bits. 64 GiB keeps a merge of two segments far below that.
 pub const SEGMENT_TEXT_BYTES_MAX: u64 = 64 << 30;

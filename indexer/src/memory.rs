@@ -8,7 +8,7 @@
 //! | 1/16 | window of the decompressor; pages of Parquet take the place of lines |
 //! | 3/16 | documents between reader and writer, with what is made of them, and what the allocator does not give back |
 //! | 8 MiB | the program itself: code tables, stacks, file buffers |
-//! | the rest | tables: 3/8 of it words for the catalogue, 9/32 anchors, 7/32 bands, 2/32 each ids and normal forms |
+//! | the rest | tables: 12/32 of it words for the catalogue, 6/32 anchors, 4/32 anchors of code, 1/32 units, 5/32 bands, 2/32 each ids and normal forms |
 //!
 //! Longest documents have fixed limits too, so that of much memory nearly all goes to the tables. A share is a bound, not a reservation.
 //!
@@ -114,14 +114,25 @@ impl MemoryPlan {
         (self.tables_bytes() / 8 * 3).min(CATALOG_BYTES_MAX)
     }
 
-    /// Returns what anchors may take, in bytes. Anchors and bands have 32 postings per 3 KB of text each, the others one a document.
+    /// Returns what anchors may take, in bytes. Anchors and bands have 32 postings per 3 KB of text each, code has three times as many
+    /// anchors and a unit every 300 bytes besides, the others one a document.
     pub(crate) fn anchors_bytes(self) -> usize {
-        self.tables_bytes() / 32 * 9
+        self.tables_bytes() / 32 * 6
+    }
+
+    /// Returns what anchors of code may take, in bytes.
+    pub(crate) fn lexemes_bytes(self) -> usize {
+        self.tables_bytes() / 32 * 4
+    }
+
+    /// Returns what units of code may take, in bytes.
+    pub(crate) fn units_bytes(self) -> usize {
+        self.tables_bytes() / 32
     }
 
     /// Returns what band keys may take, in bytes.
     pub(crate) fn bands_bytes(self) -> usize {
-        self.tables_bytes() / 32 * 7
+        self.tables_bytes() / 32 * 5
     }
 
     /// Returns what ids may take, and what normal forms may take, in bytes.
@@ -159,7 +170,9 @@ mod tests {
         for memory_mib in [64, 65, 100, 256, 1000, 2 << 10, 1 << 20] {
             let memory_bytes = memory_mib << 20;
             let plan = MemoryPlan::new(memory_bytes);
-            let tables = plan.catalog_bytes() + plan.anchors_bytes() + plan.bands_bytes() + 2 * plan.one_each_bytes();
+            let code_tables = plan.lexemes_bytes() + plan.units_bytes();
+            let word_tables = plan.anchors_bytes() + plan.bands_bytes() + 2 * plan.one_each_bytes();
+            let tables = plan.catalog_bytes() + word_tables + code_tables;
             let all = PROGRAM_BYTES + plan.reader_bytes() + plan.passing_bytes() + tables;
             assert!(all <= memory_bytes, "{memory_mib} MiB");
             assert!(tables >= memory_bytes / 4, "{memory_mib} MiB leave {tables} for tables");

@@ -92,6 +92,10 @@ pub struct BuildReport {
     pub words: u64,
     /// Text indexed, in bytes.
     pub text_bytes: u64,
+    /// Documents of code among those indexed.
+    pub code_documents: u64,
+    /// Of those, documents that lack some fingerprints of code, by reason.
+    pub code_troubles: BTreeMap<String, u64>,
     /// Rows left out, by reason.
     pub skipped: BTreeMap<&'static str, SkippedRows>,
     /// Files that could not be read to their end, with what was wrong.
@@ -310,6 +314,10 @@ impl<'a> Build<'a> {
                 self.segment_text_bytes += text_bytes;
                 self.report.words += u64::from(document.n_words);
                 self.report.text_bytes += text_bytes;
+                self.report.code_documents += u64::from(document.language.is_code());
+                if let Some(trouble) = document.trouble {
+                    *self.report.code_troubles.entry(trouble.to_string()).or_default() += 1;
+                }
                 accepted.push(document);
             }
         }

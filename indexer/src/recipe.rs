@@ -33,6 +33,15 @@ pub struct Recipe {
     pub bands: u32,
     /// Slots per band.
     pub rows: u32,
+    /// Version of the lexers: their tables, and the canonical spelling of a lexeme.
+    pub lexer: u32,
+    /// Lexemes per parameterised k-gram of code.
+    pub code_gram_lexemes: u32,
+    /// Guarantee length of code: every run of this many lexemes that a text shares with a document up to a renaming shares a sampled k-gram
+    /// with it.
+    pub code_guarantee_lexemes: u32,
+    /// Version of the syntax tier: grammars, scopes, canonical form of a unit, which units are kept.
+    pub syntax: u32,
     /// xxh3 hash of the hash seed; the seed itself is never stored.
     pub seed_check: u64,
 }
@@ -57,6 +66,11 @@ impl Recipe {
             signature_slots: 256,
             bands: 32,
             rows: 8,
+            lexer: 1,
+            // 12 and 24 measured on 65 MB of Python and Rust (docs/algorithms.md).
+            code_gram_lexemes: 12,
+            code_guarantee_lexemes: 24,
+            syntax: 1,
             seed_check: xxh3_64(&seed.to_le_bytes()),
         }
     }
@@ -84,14 +98,18 @@ impl std::fmt::Display for Recipe {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "normaliser {}, k {}, L {}, shingle {}, K {}, bands {}x{}",
+            "normaliser {}, k {}, L {}, shingle {}, K {}, bands {}x{}, lexer {}, code k {}, code L {}, syntax {}",
             self.normaliser,
             self.anchor_words,
             self.guarantee_words,
             self.shingle_words,
             self.signature_slots,
             self.bands,
-            self.rows
+            self.rows,
+            self.lexer,
+            self.code_gram_lexemes,
+            self.code_guarantee_lexemes,
+            self.syntax
         )
     }
 }

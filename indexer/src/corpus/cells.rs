@@ -90,7 +90,12 @@ pub(super) fn assemble(
     };
     let value = |role| find_value(plan, cells, role).map(|found| found.map(|(_, value)| value));
     let path = value(Role::Path)?;
-    let language = language_of(value(Role::Language)?.as_deref(), path.as_deref().unwrap_or_default());
+    let given = value(Role::Language)?;
+    let text = match &cells[text_slot] {
+        Cell::Text(text) => text,
+        other => return Err(malformed(&plan.names()[text_slot], &format!("is {}", other.describe()), "text")),
+    };
+    let language = language_of(given.as_deref(), path.as_deref(), text);
     let attributes = Attributes {
         uri: value(Role::Uri)?.or(path).unwrap_or_default().into_owned(),
         license: value(Role::License)?.unwrap_or_default().into_owned(),

@@ -23,6 +23,7 @@ mod tree;
 use std::path::PathBuf;
 
 use crate::language::Language;
+use crate::language::detect::detect;
 
 /// One document of a corpus with everything the catalogue keeps about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,7 +129,14 @@ impl std::fmt::Display for SkipReason {
     }
 }
 
-/// Returns the language of a document: as given, else by its path, else prose.
-pub fn language_of(given: Option<&str>, path: &str) -> Language {
-    given.and_then(|name| name.to_ascii_lowercase().parse().ok()).unwrap_or_else(|| Language::of_path(path))
+/// Returns the language of a document: that which is given, by any of its usual names; else that of its path; else, where there is neither
+/// a language nor a path, the one that its text is written in.
+pub fn language_of(given: Option<&str>, path: Option<&str>, text: &str) -> Language {
+    let (given, path) = (given.filter(|given| !given.trim().is_empty()), path.filter(|path| !path.is_empty()));
+    match (given.and_then(Language::of_label), given, path) {
+        (Some(language), _, _) => language,
+        (None, _, Some(path)) => Language::of_path(path),
+        (None, Some(_), None) => Language::Text,
+        (None, None, None) => detect(text).language,
+    }
 }

@@ -50,7 +50,7 @@ impl TreeReader {
             license: license::of_header(text.as_bytes()).unwrap_or_else(|| around.license.to_string()),
             origin: around.origin.to_string(),
             shard: options.shard.clone().unwrap_or_default(),
-            language: language_of(None, &file.id).name().to_owned(),
+            language: language_of(None, Some(&file.id), &text).name().to_owned(),
         };
         Ok(Row::Document(Box::new(Document { id: file.id.clone(), text, attributes })))
     }

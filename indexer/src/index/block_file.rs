@@ -35,7 +35,7 @@ pub const BLOCK_BYTES: usize = STORED_BLOCK_BYTES as usize;
 const STORED_BLOCK_BYTES: u32 = 4096;
 
 /// Version of the container and of everything in it.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Blocks entered into the page table at once where a whole file is read: 2 MiB, what the second level cache of a core holds.
 const POPULATED_BLOCKS: usize = 512;
@@ -63,11 +63,15 @@ pub enum Component {
     Catalog,
     /// Which documents of a segment are removed.
     Tombstones,
+    /// Anchors of code: parameterised k-gram -> positions in the text.
+    Lexemes,
+    /// Units of code: hash of a syntax tree -> positions in the text.
+    Units,
 }
 
 impl Component {
     /// All components, in the order of their codes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Documents,
         Self::Text,
         Self::Anchors,
@@ -76,6 +80,8 @@ impl Component {
         Self::Ids,
         Self::Catalog,
         Self::Tombstones,
+        Self::Lexemes,
+        Self::Units,
     ];
 
     /// Returns the file's name within its segment.
@@ -89,6 +95,8 @@ impl Component {
             Self::Ids => "ids",
             Self::Catalog => "catalog",
             Self::Tombstones => "tombstones",
+            Self::Lexemes => "lexemes",
+            Self::Units => "units",
         }
     }
 
@@ -102,6 +110,8 @@ impl Component {
             Self::Ids => 6,
             Self::Catalog => 7,
             Self::Tombstones => 8,
+            Self::Lexemes => 9,
+            Self::Units => 10,
         }
     }
 }

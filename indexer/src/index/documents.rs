@@ -17,7 +17,12 @@ use super::block_file::{BlockFile, BlockFileWriter, Component, Seal};
 use super::storage::Storage;
 use crate::error::{Error, Result};
 use crate::ids::{DocIdx, OriginKey};
+use crate::language::Language;
 use crate::limits::SEGMENT_DOCS_MAX;
+
+/// Where the language's number stands beside the text's start.
+const LANGUAGE_SHIFT: u32 = 56;
+const TEXT_START_MASK: u64 = (1 << LANGUAGE_SHIFT) - 1;
 
 /// Hash of a document's text and attributes, to tell whether a row that comes again has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,7 +31,8 @@ pub struct RowHash(pub u128);
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct StoredRecord {
-    text_start: U64,
+    /// The language's number in the top byte, the position below: a segment's text has at most 64 GiB.
+    language_and_text_start: U64,
     origin: U32,
     n_words: U32,
     row_hash_low: U64,
@@ -42,8 +48,20 @@ pub struct DocumentRecord {
     pub origin: OriginKey,
     /// Words it has.
     pub n_words: u32,
+    /// What it is written in.
+    pub language: Language,
     /// Hash of its text and attributes.
     pub row_hash: RowHash,
+}
+
+impl StoredRecord {
+    fn text_start(&self) -> u64 {
+        self.language_and_text_start.get() & TEXT_START_MASK
+    }
+
+    fn language_number(&self) -> u8 {
+        self.language_and_text_start.get().to_le_bytes()[7]
+    }
 }
 
 /// Writes the table, document by document.
@@ -66,12 +84,19 @@ impl DocumentsWriter {
     }
 
     /// Adds the next document, whose text follows that of the one before.
-    pub fn add(&mut self, text_bytes: u32, origin: OriginKey, n_words: u32, row_hash: RowHash) -> Result<DocIdx> {
+    pub fn add(
+        &mut self,
+        text_bytes: u32,
+        language: Language,
+        origin: OriginKey,
+        n_words: u32,
+        row_hash: RowHash,
+    ) -> Result<DocIdx> {
         if self.n_docs >= SEGMENT_DOCS_MAX {
             let expected = format!("at most {SEGMENT_DOCS_MAX} in one segment");
             return Err(Error::Argument { name: "number of documents", expected, found: "more".into() });
         }
-        self.write(origin, n_words, row_hash)?;
+        self.write(language, origin, n_words, row_hash)?;
         self.text_end += u64::from(text_bytes);
         self.n_docs += 1;
         Ok(DocIdx(self.n_docs - 1))
@@ -79,14 +104,14 @@ impl DocumentsWriter {
 
     /// Writes the sentinel and ends the file.
     pub fn finish(mut self) -> Result<Seal> {
-        self.write(OriginKey::UNKNOWN, 0, RowHash(0))?;
+        self.write(Language::Text, OriginKey::UNKNOWN, 0, RowHash(0))?;
         self.file.finish()
     }
 
-    fn write(&mut self, origin: OriginKey, n_words: u32, row_hash: RowHash) -> Result<()> {
+    fn write(&mut self, language: Language, origin: OriginKey, n_words: u32, row_hash: RowHash) -> Result<()> {
         let [low, high] = halves(row_hash.0);
         let record = StoredRecord {
-            text_start: U64::new(self.text_end),
+            language_and_text_start: U64::new(u64::from(language as u8) << LANGUAGE_SHIFT | self.text_end),
             origin: U32::new(origin.0),
             n_words: U32::new(n_words),
             row_hash_low: U64::new(low),
@@ -120,7 +145,7 @@ impl Documents {
             return Err(file.corrupt("document table length in bytes", 0, expected_bytes, file.payload_bytes()));
         }
         let sentinel: &StoredRecord = file.record(n_docs as usize * size_of::<StoredRecord>())?;
-        let text_bytes = sentinel.text_start.get();
+        let text_bytes = sentinel.text_start();
         file.ensure_whole()?;
         Ok(Self { file, n_docs, text_bytes })
     }
@@ -147,7 +172,7 @@ impl Documents {
             return Err(self.file.corrupt("document index", offset, self.n_docs, doc.0));
         }
         let pair: &[StoredRecord] = self.file.records(offset, 2)?;
-        let text = pair[0].text_start.get()..pair[1].text_start.get();
+        let text = pair[0].text_start()..pair[1].text_start();
         if text.start > text.end || text.end > self.text_bytes || text.end - text.start > u64::from(u32::MAX) {
             return Err(self.file.corrupt(
                 "text range",
@@ -158,8 +183,11 @@ impl Documents {
         }
         let row_hash = u128::from(pair[0].row_hash_high.get()) << 64 | u128::from(pair[0].row_hash_low.get());
         let (origin, n_words) = (OriginKey(pair[0].origin.get()), pair[0].n_words.get());
+        let number = pair[0].language_number();
+        let language = Language::from_number(number)
+            .ok_or_else(|| self.file.corrupt("language", offset, format!("below {}", Language::ALL.len()), number))?;
         self.file.ensure_whole()?;
-        Ok(DocumentRecord { text, origin, n_words, row_hash: RowHash(row_hash) })
+        Ok(DocumentRecord { text, origin, n_words, language, row_hash: RowHash(row_hash) })
     }
 
     /// Checks every block and every record: texts follow each other, and have `n_words` words in all.
@@ -192,7 +220,7 @@ impl Documents {
         while high - low > 1 {
             let middle = low + (high - low) / 2;
             let record: &StoredRecord = self.file.record(middle as usize * size_of::<StoredRecord>())?;
-            if record.text_start.get() <= position {
+            if record.text_start() <= position {
                 low = middle;
             } else {
                 high = middle;
@@ -214,7 +242,9 @@ mod tests {
         let lengths = [10_u32, 0, 0, 7, 1, 4096, 3];
         let mut writer = DocumentsWriter::create(&storage, Path::new("d")).unwrap();
         for (n, &length) in (0..).zip(&lengths) {
-            let doc = writer.add(length, OriginKey(n + 5), n * 2, RowHash(u128::from(n) << 90 | 3)).unwrap();
+            let language = Language::ALL[n as usize];
+            let row_hash = RowHash(u128::from(n) << 90 | 3);
+            let doc = writer.add(length, language, OriginKey(n + 5), n * 2, row_hash).unwrap();
             assert_eq!(doc, DocIdx(n));
         }
         let seal = writer.finish().unwrap();
@@ -226,6 +256,7 @@ mod tests {
             let record = documents.get(DocIdx(n)).unwrap();
             let end = start + u64::from(length);
             assert_eq!((record.text, record.origin), (start..end, OriginKey(n + 5)));
+            assert_eq!(record.language, Language::ALL[n as usize]);
             assert_eq!((record.n_words, record.row_hash), (n * 2, RowHash(u128::from(n) << 90 | 3)));
             for position in start..end {
                 assert_eq!(documents.at(position).unwrap(), DocIdx(n), "position {position}");

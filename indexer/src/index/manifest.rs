@@ -85,7 +85,7 @@ impl Manifest {
     /// Reads the newest manifest; `None` where there is none.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] for a damaged one, [`Error::Incompatible`] for a newer format.
+    /// [`Error::Corrupt`] for a damaged one, [`Error::Incompatible`] for another format.
     pub fn read_newest(storage: &dyn Storage) -> Result<Option<Self>> {
         let newest = Self::newest_file(storage)?;
         newest.map(|(number, name)| Self::read(storage, Path::new(&name), number)).transpose()
@@ -122,7 +122,7 @@ impl Manifest {
         };
         let ours = FORMAT_VERSION.to_string();
         if format != ours {
-            if format.parse::<u32>().is_ok_and(|format| format > FORMAT_VERSION) {
+            if format.parse::<u32>().is_ok_and(|version| version > 0 && version.to_string() == format) {
                 let what = "format version";
                 return Err(Error::Incompatible { path: shown, what, expected: ours, found: format.to_owned() });
             }
@@ -327,7 +327,7 @@ mod tests {
         for (n_bytes, is_sound) in [(1000, true), (MANIFEST_BYTES_MAX - 47, true), (MANIFEST_BYTES_MAX - 46, false)] {
             let mut body = json.clone();
             body.resize(n_bytes, b' ');
-            let head = format!("{MAGIC} 1 {} {:016x}\n", body.len(), xxh3_64(&body));
+            let head = format!("{MAGIC} {FORMAT_VERSION} {} {:016x}\n", body.len(), xxh3_64(&body));
             let bytes = [head.as_bytes(), &body].concat();
             storage.create(path).unwrap().write_all(&bytes).unwrap();
             assert_eq!(Manifest::read_newest(&storage).is_ok(), is_sound, "{n_bytes} bytes");
@@ -337,9 +337,21 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_named() {
-        let storage = MemoryStorage::default();
-        storage.create(Path::new("MANIFEST-000001")).unwrap().write_all(b"copytrace-manifest 99 2 0\n{}").unwrap();
-        let error = Manifest::read_newest(&storage).unwrap_err();
-        assert_eq!(error.to_string(), "`MANIFEST-000001` has format version `99`: this program reads `1`");
+        for version in ["1", "99"] {
+            let storage = MemoryStorage::default();
+            let bytes = format!("copytrace-manifest {version} 2 0\n{{}}");
+            storage.create(Path::new("MANIFEST-000001")).unwrap().write_all(bytes.as_bytes()).unwrap();
+            let error = Manifest::read_newest(&storage).unwrap_err();
+            let expected = format!("`MANIFEST-000001` has format version `{version}`: this program reads `2`");
+            assert_eq!(error.to_string(), expected);
+        }
+        // What no release ever wrote is damage.
+        for version in ["0", "02", "+2", "-1", "4294967296", ""] {
+            let storage = MemoryStorage::default();
+            let bytes = format!("copytrace-manifest {version} 2 0\n{{}}");
+            storage.create(Path::new("MANIFEST-000001")).unwrap().write_all(bytes.as_bytes()).unwrap();
+            let error = Manifest::read_newest(&storage).unwrap_err();
+            assert!(matches!(error, Error::Corrupt { what: "format version", .. }), "`{version}`: {error}");
+        }
     }
 }

@@ -23,6 +23,8 @@ pub struct Segment {
     documents: Documents,
     text: Text,
     anchors: Option<KeyTable>,
+    lexemes: Option<KeyTable>,
+    units: Option<KeyTable>,
     bands: KeyTable,
     exact: KeyTable,
     ids: KeyTable,
@@ -54,6 +56,8 @@ impl Segment {
             documents,
             text,
             anchors: open(Component::Anchors)?.map(KeyTable::open).transpose()?,
+            lexemes: open(Component::Lexemes)?.map(KeyTable::open).transpose()?,
+            units: open(Component::Units)?.map(KeyTable::open).transpose()?,
             bands: KeyTable::open(need(Component::Bands)?)?,
             exact: KeyTable::open(need(Component::Exact)?)?,
             ids: KeyTable::open(need(Component::Ids)?)?,
@@ -71,8 +75,8 @@ impl Segment {
     /// opened; who is going to read all of it says so before, and takes it back afterwards.
     pub fn expect(&self, order: ReadOrder) {
         let files = [self.documents.file(), self.text.file(), self.bands.file(), self.exact.file(), self.ids.file()];
-        let anchors = self.anchors.iter().map(KeyTable::file);
-        for file in files.into_iter().chain([self.catalog.file()]).chain(anchors) {
+        let optional = self.optional_tables().into_iter().filter_map(|(_, table)| table).map(KeyTable::file);
+        for file in files.into_iter().chain([self.catalog.file()]).chain(optional) {
             file.expect(order);
         }
     }
@@ -121,6 +125,27 @@ impl Segment {
     /// Returns the anchors: key of a k-gram -> position of its first byte in the segment's text. `None` in the dedup profile.
     pub fn anchors(&self) -> Option<&KeyTable> {
         self.anchors.as_ref()
+    }
+
+    /// Returns the anchors of code: key of a parameterised k-gram -> position of its first byte in the segment's text. `None` where there is
+    /// no code, and in the dedup profile.
+    pub fn lexemes(&self) -> Option<&KeyTable> {
+        self.lexemes.as_ref()
+    }
+
+    /// Returns the units of code: hash of a unit's syntax tree -> position of its first byte in the segment's text. `None` as for
+    /// [`lexemes`](Self::lexemes).
+    pub fn units(&self) -> Option<&KeyTable> {
+        self.units.as_ref()
+    }
+
+    /// Tables of positions in the text that a segment may lack.
+    fn optional_tables(&self) -> [(Component, Option<&KeyTable>); 3] {
+        [
+            (Component::Anchors, self.anchors.as_ref()),
+            (Component::Lexemes, self.lexemes.as_ref()),
+            (Component::Units, self.units.as_ref()),
+        ]
     }
 
     /// Returns the LSH bands: key of a band -> document.
@@ -208,7 +233,8 @@ impl Segment {
             (Component::Ids, self.ids.file()),
             (Component::Catalog, self.catalog.file()),
         ];
-        files.extend(self.anchors.as_ref().map(|anchors| (Component::Anchors, anchors.file())));
+        let optional = self.optional_tables().into_iter();
+        files.extend(optional.filter_map(|(component, table)| Some((component, table?.file()))));
         files.sort_by_key(|(component, _)| *component);
         files
     }
@@ -227,8 +253,8 @@ impl Segment {
             (Component::Ids, self.ids.verify(docs_end).and_then(|()| self.ensure_all_ids())),
             (Component::Catalog, self.catalog.verify()),
         ];
-        if let Some(anchors) = &self.anchors {
-            results.push((Component::Anchors, anchors.verify(self.documents.text_bytes())));
+        for (component, table) in self.optional_tables() {
+            results.extend(table.map(|table| (component, table.verify(self.documents.text_bytes()))));
         }
         self.expect(ReadOrder::Random);
         results.sort_by_key(|(component, _)| *component);

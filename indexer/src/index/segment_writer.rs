@@ -35,7 +35,7 @@ pub enum Profile {
     Dedup,
 }
 
-const ANCHOR_VALUE_BITS: u32 = 40;
+const POSITION_VALUE_BITS: u32 = 40;
 const DOC_VALUE_BITS: u32 = 32;
 
 /// Builds one segment in a folder of its own.
@@ -52,10 +52,14 @@ struct Tables {
     documents: DocumentsWriter,
     text: TextWriter,
     anchors: Option<KeyTableBuilder>,
+    lexemes: Option<KeyTableBuilder>,
+    units: Option<KeyTableBuilder>,
     bands: KeyTableBuilder,
     exact: KeyTableBuilder,
     ids: KeyTableBuilder,
     n_words: u64,
+    /// Documents whose code was lexed.
+    n_code_docs: u32,
 }
 
 /// A segment whose files are durable but which no manifest names yet.
@@ -112,18 +116,22 @@ impl SegmentWriter {
         storage.create_dir(&dir)?;
         let spill = |name, memory_bytes: usize| Spill::new(dir.clone(), name, memory_bytes / RECORD_BYTES);
         let path = |component: Component| dir.join(component.name());
+        let of_positions = |name, memory_bytes| match profile {
+            Profile::Full => Some(KeyTableBuilder::new(spill(name, memory_bytes), POSITION_VALUE_BITS)),
+            Profile::Dedup => None,
+        };
         let tables = Tables {
             documents: DocumentsWriter::create(&*storage, &path(Component::Documents))?,
             text: TextWriter::create(&*storage, &path(Component::Text))?,
-            anchors: match profile {
-                Profile::Full => Some(KeyTableBuilder::new(spill("anchors", plan.anchors_bytes()), ANCHOR_VALUE_BITS)),
-                Profile::Dedup => None,
-            },
+            anchors: of_positions("anchors", plan.anchors_bytes()),
+            lexemes: of_positions("lexemes", plan.lexemes_bytes()),
+            units: of_positions("units", plan.units_bytes()),
             bands: KeyTableBuilder::new(spill("bands", plan.bands_bytes()), DOC_VALUE_BITS),
             exact: KeyTableBuilder::new(spill("exact", plan.one_each_bytes()), DOC_VALUE_BITS),
             // Every document must be found by its id, however many versions of it there were.
             ids: KeyTableBuilder::uncapped(spill("ids", plan.one_each_bytes()), DOC_VALUE_BITS),
             n_words: 0,
+            n_code_docs: 0,
             storage: Arc::clone(&storage),
         };
         let catalog = CatalogWriter::create(&storage, &dir, plan.catalog_bytes())?;
@@ -183,30 +191,40 @@ impl SegmentWriter {
         let Self { storage, dir, catalog, tables } = self;
         let storage = &*storage;
         let path = |component: Component| dir.join(component.name());
-        let Tables { documents, text, anchors, bands, exact, ids, n_words, .. } = tables;
+        let Tables { documents, text, anchors, lexemes, units, bands, exact, ids, n_words, n_code_docs, .. } = tables;
+        // A corpus of prose has no tables of code.
+        let [lexemes, units] = [lexemes, units].map(|table| table.filter(|_| n_code_docs > 0));
         let (n_docs, text_bytes) = (documents.n_docs(), text.position());
         let open = |component: Component, seal: Seal| BlockFile::open(storage, &path(component), component, seal);
         let mut files: BTreeMap<String, Seal> = BTreeMap::new();
 
-        let write_tables = |dropped: &Tombstones, seal: Seal, [anchors, bands, exact]: [Option<KeyTableBuilder>; 3]| {
-            let documents = Documents::open(open(Component::Documents, seal)?, n_docs)?;
-            let write = |table: Option<KeyTableBuilder>, component: Component| {
-                table
-                    .map(|table| write_table(table, storage, &path(component), component, &documents, dropped))
-                    .transpose()
+        let write_tables =
+            |dropped: &Tombstones,
+             seal: Seal,
+             [anchors, lexemes, units, bands, exact]: [Option<KeyTableBuilder>; 5]| {
+                let documents = Documents::open(open(Component::Documents, seal)?, n_docs)?;
+                let write = |table: Option<KeyTableBuilder>, component: Component| {
+                    table
+                        .map(|table| write_table(table, storage, &path(component), component, &documents, dropped))
+                        .transpose()
+                };
+                // Each side ends with its first error, so that what is told is what failed and not what failed because of it.
+                let (left, right) = rayon::join(
+                    || Ok::<_, Error>([write(anchors, Component::Anchors)?, write(units, Component::Units)?]),
+                    || {
+                        let lexemes = write(lexemes, Component::Lexemes)?;
+                        Ok::<_, Error>([lexemes, write(bands, Component::Bands)?, write(exact, Component::Exact)?])
+                    },
+                );
+                let ([anchors, units], [lexemes, bands, exact]) = (left?, right?);
+                Ok::<_, Error>([anchors, lexemes, units, bands, exact])
             };
-            let (anchors, (bands, exact)) = rayon::join(
-                || write(anchors, Component::Anchors),
-                || (write(bands, Component::Bands), write(exact, Component::Exact)),
-            );
-            Ok::<_, Error>([anchors?, bands?, exact?])
-        };
         // The catalogue's words are merged by one thread. What is done beside it does not need it, unless ids come twice: then it has to
         // tell which documents do not count.
         let (catalog_seal, others) = rayon::join(
             || catalog.finish(&path(Component::Catalog)),
             || {
-                let tables = [anchors, Some(bands), Some(exact)];
+                let tables = [anchors, lexemes, units, Some(bands), Some(exact)];
                 let (documents, text) = (documents.finish()?, text.finish()?);
                 // Uncapped, so that nothing has to be known about the documents.
                 let ids_seal = ids.finish(storage, &path(Component::Ids), Component::Ids, &mut |_| Ok(None))?;
@@ -221,7 +239,7 @@ impl SegmentWriter {
         );
         let (catalog_seal, (documents_seal, text_seal, ids_seal, ids, tables)) = (catalog_seal?, others?);
         let mut duplicates = Duplicates { n: 0, first: None, dropped: Tombstones::none(n_docs) };
-        let [anchors_seal, bands_seal, exact_seal] = match tables {
+        let [anchors_seal, lexemes_seal, units_seal, bands_seal, exact_seal] = match tables {
             Ok(seals) => seals,
             Err(tables) => {
                 let catalog = Catalog::open(open(Component::Catalog, catalog_seal)?, n_docs)?;
@@ -235,6 +253,8 @@ impl SegmentWriter {
             (Component::Text, Some(text_seal)),
             (Component::Ids, Some(ids_seal)),
             (Component::Anchors, anchors_seal),
+            (Component::Lexemes, lexemes_seal),
+            (Component::Units, units_seal),
             (Component::Bands, bands_seal),
             (Component::Exact, exact_seal),
         ] {
@@ -252,13 +272,21 @@ impl Tables {
         let storage = &*self.storage;
         let text_start = self.text.position();
         let text_bytes = u32::try_from(prepared.document.text.len()).unwrap_or(u32::MAX);
-        let doc = self.documents.add(text_bytes, prepared.origin, prepared.n_words, prepared.row_hash)?;
+        let Prepared { language, origin, n_words, row_hash, .. } = *prepared;
+        let doc = self.documents.add(text_bytes, language, origin, n_words, row_hash)?;
         self.text.add(&prepared.document.text)?;
-        if let Some(anchors) = &mut self.anchors {
-            for &(key, offset) in &prepared.anchors {
-                anchors.push(storage, key, text_start + u64::from(offset))?;
+        let of_positions = [
+            (&mut self.anchors, &prepared.anchors),
+            (&mut self.lexemes, &prepared.lexemes),
+            (&mut self.units, &prepared.units),
+        ];
+        for (table, postings) in of_positions {
+            let Some(table) = table else { continue };
+            for &(key, offset) in postings {
+                table.push(storage, key, text_start + u64::from(offset))?;
             }
         }
+        self.n_code_docs += u32::from(prepared.is_lexed);
         for &key in &prepared.bands {
             self.bands.push(storage, key, u64::from(doc.0))?;
         }
@@ -271,7 +299,7 @@ impl Tables {
     }
 }
 
-/// Writes a table whose values are positions of the text (anchors) or documents.
+/// Writes a table whose values are positions of the text (anchors, lexemes, units) or documents.
 fn write_table(
     table: KeyTableBuilder,
     storage: &dyn Storage,
@@ -284,7 +312,7 @@ fn write_table(
         let record = if dropped.is_removed(doc) { None } else { Some(documents.get(doc)?) };
         Ok(record.map(|record| (doc.0, record.origin)))
     };
-    if component != Component::Anchors {
+    if !matches!(component, Component::Anchors | Component::Lexemes | Component::Units) {
         let mut of_value = |doc: u64| of_doc(DocIdx(u32::try_from(doc).unwrap_or(u32::MAX)));
         return table.finish(storage, path, component, &mut of_value);
     }

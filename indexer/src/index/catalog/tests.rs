@@ -260,7 +260,7 @@ fn the_bytes_are_those_of_this_format() {
 }
 
 const GOLDEN_BYTES: u64 = 8240;
-const GOLDEN_ROOT: &str = "b911f1067bd691c9";
+const GOLDEN_ROOT: &str = "3cd8b07c3c0c6e4d";
 
 #[test]
 fn documents_with_a_word_are_found_over_many_blocks_of_postings() {
