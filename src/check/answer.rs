@@ -96,9 +96,21 @@ pub struct Match {
     /// Matched words that the caller's prompt did not contain. Not part of the wire format.
     #[serde(skip)]
     pub tokens_beyond_prompt: u32,
+    /// What is said about a copy of code beyond its lexemes. Not part of the wire format.
+    #[serde(skip)]
+    pub code: Option<CodeFacts>,
     /// The document's text in `source_span`, for people; cut off after [`EXCERPT_BYTES_MAX`] bytes. Not part of the wire format.
     #[serde(skip)]
     pub source_excerpt: String,
+}
+
+/// What is said about a copy of code beyond its lexemes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CodeFacts {
+    /// Names that were changed, in the order of the text.
+    pub renames: Vec<Rename>,
+    /// How sure it is that it is a copy, and no idiom: natural logarithm of odds; above 0 it is one.
+    pub support: f64,
 }
 
 /// Longest excerpt kept of a source, in bytes: what fits on a screen.

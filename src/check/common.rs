@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use copytrace_indexer::ids::OriginKey;
 use copytrace_indexer::index::snapshot::Index;
+use copytrace_indexer::recipe::Recipe;
 
 use super::passages::Copy;
 use crate::error::Result;
@@ -31,6 +32,51 @@ pub(super) struct Commonness<'a> {
     reach: u32,
     /// Distinct known origins whose verified copies match each word of the text.
     n_origins: Vec<u32>,
+    /// Of code, what is known about its words.
+    words: Option<WordGrams<'a>>,
+}
+
+/// Words, or lexemes, of the k-grams, and of the runs that are sure to have a sampled one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct GramSize {
+    pub(super) gram_words: u32,
+    pub(super) guarantee_words: u32,
+}
+
+impl GramSize {
+    pub(super) fn of_words(recipe: &Recipe) -> Self {
+        Self { gram_words: recipe.anchor_words, guarantee_words: recipe.guarantee_words }
+    }
+
+    pub(super) fn of_lexemes(recipe: &Recipe) -> Self {
+        Self { gram_words: recipe.code_gram_lexemes, guarantee_words: recipe.code_guarantee_lexemes }
+    }
+}
+
+/// The k-grams of words of a text that documents have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WordGrams<'a> {
+    pub(super) candidates: &'a Candidates,
+    /// First byte of each word.
+    pub(super) starts: &'a [u32],
+}
+
+impl WordGrams<'_> {
+    /// Tells whether the words that a copy shares with its document stand in many origins, or it shares none.
+    fn are_common(self, copy: &Copy, origins_min: u32) -> bool {
+        let Some(candidate) = self.candidates.documents.iter().find(|candidate| candidate.place == copy.place) else {
+            return true;
+        };
+        let (mut n_grams, mut n_common) = (0_u32, 0_u32);
+        for &word in &candidate.words {
+            if (copy.query_span.start..copy.query_span.end).contains(&self.starts[word as usize]) {
+                let GramCount { n_origins, is_stale, .. } = self.candidates.grams[word as usize];
+                n_grams += 1;
+                n_common += u32::from(n_origins >= origins_min && !is_stale);
+            }
+        }
+        f64::from(n_common) >= COMMON_SHARE * f64::from(n_grams)
+    }
 }
 
 impl<'a> Commonness<'a> {
@@ -41,6 +87,7 @@ impl<'a> Commonness<'a> {
         candidates: &'a Candidates,
         copies: &[Copy],
         origins_min: u32,
+        grams: GramSize,
     ) -> Result<Self> {
         let mut runs: Vec<(OriginKey, u32, u32)> = Vec::new();
         for copy in copies {
@@ -60,19 +107,29 @@ impl<'a> Commonness<'a> {
                 counted = counted.max(end);
             }
         }
-        let recipe = index.fingerprinter().recipe();
-        let gram_words = recipe.anchor_words;
-        let reach = recipe.guarantee_words.saturating_sub(gram_words);
-        Ok(Self { candidates, origins_min, gram_words, reach, n_origins })
+        let GramSize { gram_words, guarantee_words } = grams;
+        let reach = guarantee_words.saturating_sub(gram_words);
+        Ok(Self { candidates, origins_min, gram_words, reach, n_origins, words: None })
+    }
+
+    /// Makes the same for a part of the text that is code; `words` are what is known about the words of the whole text.
+    pub(super) fn of_code(candidates: &'a Candidates, origins_min: u32, words: WordGrams<'a>) -> Self {
+        Self { candidates, origins_min, gram_words: 0, reach: 0, n_origins: Vec::new(), words: Some(words) }
     }
 
     /// Tells whether a copy is common.
     ///
     /// Of one that was found by its rare words these must stand in many origins, and its k-grams, if it has any: neither a stock phrase in an
     /// edited copy of something rare makes it common, nor an edited stock phrase beside a copy of something rare.
+    ///
+    /// The k-grams of code know no names: many origins have the shape of a function that only one has with these names. So a copy of
+    /// code whose words stand in few origins is not common, either.
     pub(super) fn is_common(&self, copy: &Copy) -> bool {
         let n_common = copy.evidence.iter().filter(|&&word| self.is_common_gram(word)).count();
         let has_common_grams = n_common as f64 >= COMMON_SHARE * copy.evidence.len() as f64;
+        if let (Some(_), Some(words)) = (&copy.code, &self.words) {
+            return has_common_grams && n_common > 0 && words.are_common(copy, self.origins_min);
+        }
         match copy.lexical {
             Some(lexical) => lexical.n_origins >= self.origins_min && has_common_grams,
             None => self.has_common_words(copy, has_common_grams && n_common > 0),

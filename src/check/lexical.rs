@@ -68,16 +68,18 @@ pub(super) struct LexicalBuffers {
     pairs: Vec<Pair>,
 }
 
-/// Looks up what the copies found so far leave unexplained, and adds or widens copies.
+/// Looks up what the copies found so far leave unexplained, and adds or widens copies. `code` are the words that are code: rare names say less
+/// about code than its shape, which was compared.
 pub(super) fn verify(
     subject: Subject<'_>,
     words_min: u32,
+    code: &[Range<u32>],
     copies: &mut Vec<Copy>,
     buffers: &mut Buffers,
     own: &mut LexicalBuffers,
 ) -> Result<Outcome> {
     let words = &subject.prints.words;
-    let stretches = unexplained(words.len(), copies);
+    let stretches = unexplained(words.len(), code, copies);
     let nominated = nominate(subject.index, subject.text, words, &stretches, subject.deadline)?;
     let mut outcome = Outcome { is_late: nominated.is_late, is_capped: false };
     for nominee in &nominated.nominees {
@@ -97,9 +99,9 @@ pub(super) fn verify(
     Ok(outcome)
 }
 
-/// Returns the stretches of the text that no copy spans, in words.
-fn unexplained(n_words: usize, copies: &[Copy]) -> Vec<Range<u32>> {
-    let mut explained: Vec<Range<u32>> = copies.iter().map(Copy::query_words).collect();
+/// Returns the stretches of the text that are no code and that no copy spans, in words.
+fn unexplained(n_words: usize, code: &[Range<u32>], copies: &[Copy]) -> Vec<Range<u32>> {
+    let mut explained: Vec<Range<u32>> = copies.iter().map(Copy::query_words).chain(code.iter().cloned()).collect();
     explained.sort_unstable_by_key(|words| words.start);
     let mut stretches = Vec::new();
     let mut start = 0;

@@ -4,14 +4,19 @@
 //! on stored text and applies the policy.
 
 pub mod answer;
+mod code;
 mod common;
+mod describe;
 pub mod engine;
 pub(crate) mod indexes;
 mod lexical;
+mod parts;
 mod passages;
 pub mod policy;
 mod prompt;
 mod replace;
+mod support;
+mod units;
 mod whole;
 
 use std::fmt;
@@ -32,7 +37,7 @@ pub struct Request {
     pub id: String,
     /// The text; at most [`TEXT_BYTES_MAX`] bytes.
     pub text: String,
-    /// What it is written in; `None` to find out. All texts are compared word by word so far.
+    /// What it is written in; `None` to find out. Prose is compared by its words, code by its lexemes and units.
     pub language: Option<Language>,
     /// What the caller's own prompt contained: copies of it are exempt. At most [`TEXT_BYTES_MAX`] bytes.
     pub prompt: String,

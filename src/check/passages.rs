@@ -14,7 +14,7 @@ use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::normalise::{Words, is_same_word};
 use copytrace_indexer::span::Span;
 
-use super::answer::EXCERPT_BYTES_MAX;
+use super::answer::{CodeFacts, EXCERPT_BYTES_MAX};
 use crate::error::Result;
 use crate::query::passages::{Candidate, Candidates, Hit, Place};
 use crate::query::prints::Prints;
@@ -74,6 +74,8 @@ pub(super) struct Copy {
     pub(super) evidence: Vec<u32>,
     /// What its rare words say, where these were looked up.
     pub(super) lexical: Option<LexicalEvidence>,
+    /// What its names and literals say, where it is code. Its words are then lexemes.
+    pub(super) code: Option<CodeFacts>,
 }
 
 /// What people are shown of a copy's place in its document. Read as soon as the copy is found, while the text around it is still at hand.
@@ -156,6 +158,7 @@ impl Copy {
             source_text: SourceText::read(index, place, source_span)?,
             evidence,
             lexical: None,
+            code: None,
         })
     }
 

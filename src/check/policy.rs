@@ -99,6 +99,10 @@ struct Rule {
     #[serde(default)]
     evidence_bits_min: Bits,
     #[serde(default)]
+    of: Option<Matter>,
+    #[serde(default)]
+    support_min: Option<Odds>,
+    #[serde(default)]
     licenses: Option<Vec<String>>,
     #[serde(default)]
     licenses_not: Option<Spanned<Vec<String>>>,
@@ -133,6 +137,14 @@ enum Kind {
     NearDuplicate,
 }
 
+/// What a copy is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Matter {
+    Prose,
+    Code,
+}
+
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "u32")]
 struct AtLeastOne(u32);
@@ -141,6 +153,11 @@ struct AtLeastOne(u32);
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(try_from = "f64")]
 struct Share(f64);
+
+/// A finite number.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+struct Odds(f64);
 
 /// A finite number of at least 0.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -293,6 +310,9 @@ impl Rule {
             && covered_share(found, text) >= self.share_min.0
             && found.score >= self.score_min.0
             && found.evidence_bits >= self.evidence_bits_min.0
+            && self.of.is_none_or(|matter| (matter == Matter::Code) == found.code.is_some())
+            // Prose needs no support: words in a row are no idiom.
+            && self.support_min.is_none_or(|min| found.code.as_ref().is_none_or(|code| code.support > min.0))
             && self.licenses.as_ref().is_none_or(|licenses| is_licensed(found, licenses))
             && self.licenses_not.as_ref().is_none_or(|licenses| !is_licensed(found, licenses.get_ref()))
     }
@@ -380,6 +400,14 @@ impl TryFrom<f64> for Bits {
 
     fn try_from(bits: f64) -> Result<Self, String> {
         if bits >= 0.0 && bits.is_finite() { Ok(Self(bits)) } else { Err(format!("{bits}: expected at least 0 bits")) }
+    }
+}
+
+impl TryFrom<f64> for Odds {
+    type Error = String;
+
+    fn try_from(odds: f64) -> Result<Self, String> {
+        if odds.is_finite() { Ok(Self(odds)) } else { Err(format!("{odds}: expected a finite number")) }
     }
 }
 

@@ -198,6 +198,7 @@ mod tests {
                 ..DocumentRef::default()
             },
             renames: Vec::new(),
+            code: None,
             document_count: 3,
             document_count_capped: false,
             common: false,

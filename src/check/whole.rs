@@ -160,7 +160,7 @@ fn is_whole_and_equal(copy: &Copy, n_words: usize) -> bool {
 }
 
 /// A near-duplicate knows of its words and evidence what the edited copies inside it know; a word that two of them match counts once.
-fn near_duplicate(
+pub(super) fn near_duplicate(
     place: Place,
     similarity: f64,
     query_span: Span,
@@ -190,6 +190,7 @@ fn near_duplicate(
         source_text,
         evidence,
         lexical: edited.iter().filter_map(|copy| copy.lexical).reduce(LexicalEvidence::and),
+        code: None,
     }
 }
 

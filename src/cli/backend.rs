@@ -169,6 +169,10 @@ pub struct IndexSummary {
     pub failed_files: Vec<String>,
     /// Files that were not read, by reason.
     pub left_out: Vec<LeftOutFiles>,
+    /// Documents of code among those taken.
+    pub code_documents: u64,
+    /// Of those, documents that lack some fingerprints of code: why, and how many.
+    pub code_troubles: Vec<(String, u64)>,
     /// Words of the documents that were added or replaced.
     pub words: u64,
     /// Bytes of text of the documents that were read.

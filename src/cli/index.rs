@@ -85,6 +85,12 @@ pub(super) fn describe(summary: &IndexSummary, index: &Path, paint: Paint) -> St
             fact(name, &count(n));
         }
     }
+    if summary.code_documents > 0 {
+        fact("code", &counted(summary.code_documents, "document"));
+    }
+    for (why, n) in &summary.code_troubles {
+        fact("", &paint.styled(WARN, format!("{} {why}", count(*n))));
+    }
     let n_skipped: u64 = summary.skipped.iter().map(|skipped| skipped.rows).sum();
     if n_skipped > 0 {
         let reasons: Vec<String> =

@@ -74,6 +74,8 @@ impl Backend for Library {
             unchanged: report.unchanged + report.kept_old,
             skipped: skipped(&report),
             failed_files: report.failed_files,
+            code_documents: report.code_documents,
+            code_troubles: report.code_troubles.into_iter().collect(),
             left_out: left_out.collect(),
             words: report.words,
             text_bytes: report.text_bytes,

@@ -8,7 +8,7 @@ use copytrace_indexer::ids::{DocIdx, Key};
 use copytrace_indexer::index::snapshot::Index;
 
 use super::passages::Place;
-use super::prints::Prints;
+use super::prints::{CodePrints, Prints};
 use crate::error::Result;
 
 /// Bands that a document at Jaccard similarity 0.8 shares, or more, in four cases of five: binomial with 32 bands at 0.8^8.
@@ -29,6 +29,17 @@ pub struct WholeDocuments {
 ///
 /// Cost: 33 lookups a segment (7 us warm).
 pub fn find(index: &Index, prints: &Prints) -> Result<WholeDocuments> {
+    find_keys(index, prints.exact, &prints.bands)
+}
+
+/// Looks up all bands of a piece of code; no document is known by the exact hash of its lexemes.
+///
+/// Cost: 32 lookups a segment.
+pub fn find_code(index: &Index, prints: &CodePrints) -> Result<WholeDocuments> {
+    find_keys(index, None, &prints.bands)
+}
+
+fn find_keys(index: &Index, exact: Option<u64>, band_keys: &[u64]) -> Result<WholeDocuments> {
     let mut found = WholeDocuments::default();
     let mut bands: BTreeMap<Place, u32> = BTreeMap::new();
     let mut values = Vec::new();
@@ -37,15 +48,15 @@ pub fn find(index: &Index, prints: &Prints) -> Result<WholeDocuments> {
             let doc = DocIdx(u32::try_from(value).unwrap_or(u32::MAX));
             (!segment.is_removed(doc)).then_some(Place { segment_idx, doc })
         };
-        for &key in prints.bands.iter().filter(|_| index.is_prefetching()) {
+        for &key in band_keys.iter().filter(|_| index.is_prefetching()) {
             segment.bands().prefetch(Key(key))?;
         }
-        if let Some(key) = prints.exact {
+        if let Some(key) = exact {
             values.clear();
             segment.exact().lookup(Key(key), &mut values)?;
             found.exact.extend(values.iter().copied().filter_map(live));
         }
-        for &key in &prints.bands {
+        for &key in band_keys {
             values.clear();
             segment.bands().lookup(Key(key), &mut values)?;
             for place in values.iter().copied().filter_map(live) {

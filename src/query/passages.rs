@@ -1,4 +1,4 @@
-//! Passage candidates: documents that share sampled k-grams with a text.
+//! Passage candidates: documents that share sampled k-grams with a text, of words or of lexemes.
 //!
 //! Cost: one lookup a word and segment (0.2 us warm), then O(hits log hits).
 
@@ -6,18 +6,29 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use copytrace_indexer::ids::{DocIdx, Key};
+use copytrace_indexer::index::key_table::KeyTable;
+use copytrace_indexer::index::segment::Segment;
 use copytrace_indexer::index::snapshot::Index;
 
-use super::prints::Prints;
+use super::prints::{CodePrints, Prints};
 use crate::error::Result;
 
 /// Lookups, over all segments, between two glances at the clock: 50 us of work.
 const LOOKUPS_PER_GLANCE: usize = 256;
 /// Hits gathered at most, over all documents: 64 postings for each of 16,384 words. A text that has more is mostly boilerplate.
 const HITS_MAX: usize = 1 << 20;
-/// Places of one k-gram in the text that get its hits. A text that repeats 8 words more often is found by its first places, and the answer
-/// says that not all were compared.
-const PLACES_MAX: usize = 1024;
+/// Places of one k-gram in the text that get its hits.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    max: usize,
+    /// Whether the answer says that there were more.
+    is_told: bool,
+}
+
+/// A text that repeats 8 words more often is found by its first places, and the answer says that not all were compared.
+const WORD_PLACES: Places = Places { max: 1024, is_told: true };
+/// A row of a table repeats its shape hundreds of times: its first places are enough to find the table, and nothing is missing in the answer.
+const CODE_PLACES: Places = Places { max: 16, is_told: false };
 
 /// A document of an index: segment and place in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,7 +42,7 @@ pub struct Place {
 /// A k-gram that the text and a document share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hit {
-    /// First word of the k-gram in the text.
+    /// First word (in code: lexeme) of the k-gram in the text.
     pub query_word: u32,
     /// First byte of the k-gram in the document.
     pub source_byte: u32,
@@ -79,14 +90,29 @@ pub struct Candidates {
     pub is_stale: bool,
 }
 
-/// Looks up every k-gram of a text.
+/// Looks up every k-gram of words of a text.
 pub fn find(index: &Index, prints: &Prints, deadline: Option<Instant>) -> Result<Candidates> {
-    let mut candidates = Candidates { grams: vec![GramCount::default(); prints.grams.len()], ..Candidates::default() };
+    find_grams(index, &prints.grams, Segment::anchors, WORD_PLACES, deadline)
+}
+
+/// Looks up every parameterised k-gram of code. What is called a word elsewhere is a lexeme in the answer.
+pub fn find_code(index: &Index, prints: &CodePrints, deadline: Option<Instant>) -> Result<Candidates> {
+    find_grams(index, &prints.grams, Segment::lexemes, CODE_PLACES, deadline)
+}
+
+fn find_grams(
+    index: &Index,
+    grams: &[u64],
+    table_of: fn(&Segment) -> Option<&KeyTable>,
+    places: Places,
+    deadline: Option<Instant>,
+) -> Result<Candidates> {
+    let mut candidates = Candidates { grams: vec![GramCount::default(); grams.len()], ..Candidates::default() };
     // Equal k-grams are looked up once; their words get the same answer.
-    let mut by_key: Vec<(u64, u32)> = prints.grams.iter().copied().zip(0..).collect();
+    let mut by_key: Vec<(u64, u32)> = grams.iter().copied().zip(0..).collect();
     by_key.sort_unstable();
     for segment in index.segments().iter().filter(|_| index.is_prefetching()) {
-        if let Some(anchors) = segment.anchors() {
+        if let Some(anchors) = table_of(segment) {
             for group in by_key.chunk_by(|a, b| a.0 == b.0) {
                 anchors.prefetch(Key(group[0].0))?;
             }
@@ -106,7 +132,7 @@ pub fn find(index: &Index, prints: &Prints, deadline: Option<Instant>) -> Result
         let mut docs = BTreeSet::new();
         let mut origins = BTreeSet::new();
         for (segment_idx, segment) in index.segments().iter().enumerate() {
-            let Some(anchors) = segment.anchors() else { continue };
+            let Some(anchors) = table_of(segment) else { continue };
             values.clear();
             let found = anchors.lookup(Key(key), &mut values)?;
             let mut has_removed = false;
@@ -138,8 +164,8 @@ pub fn find(index: &Index, prints: &Prints, deadline: Option<Instant>) -> Result
             candidates.grams[word as usize] = count;
         }
         let last_posting = postings.len();
-        candidates.is_overfull |= group.len() > PLACES_MAX && last_posting > first_posting;
-        for &(_, query_word) in group.iter().take(PLACES_MAX).skip(1) {
+        candidates.is_overfull |= places.is_told && group.len() > places.max && last_posting > first_posting;
+        for &(_, query_word) in group.iter().take(places.max).skip(1) {
             postings.extend_from_within(first_posting..last_posting);
             let copied = postings.len() - (last_posting - first_posting);
             postings[copied..].iter_mut().for_each(|posting| posting.query_word = query_word);

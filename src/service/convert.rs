@@ -122,6 +122,7 @@ impl From<Match> for proto::Match {
             longest_run: _,
             distinct_words: _,
             tokens_beyond_prompt: _,
+            code: _,
             source_excerpt: _,
         } = found;
         Self {
@@ -243,6 +244,7 @@ mod tests {
                 longest_run: 1,
                 distinct_words: 2,
                 tokens_beyond_prompt: 3,
+                code: None,
                 source_excerpt: "not on the wire".to_owned(),
             },
         )
@@ -342,7 +344,8 @@ mod tests {
             (
                 language,
                 Some(
-                    "items[2].language is an unknown name of 7 bytes: expected one of `auto`, `text`, `python`, `rust`",
+                    "items[2].language is an unknown name of 7 bytes: expected one of `auto`, \
+                     `text`, `python`, `rust`, `javascript`, `typescript`, `tsx`, `java`, `go`, `c`, `cpp`",
                 ),
             ),
         ] {

@@ -116,7 +116,7 @@ fn count_shared_bytes(a: impl Iterator<Item = char>, b: impl Iterator<Item = cha
 }
 
 /// Tells whether two stretches, each from the start of a word to the end of one, are equal up to what [`CopyKind::Verbatim`] allows.
-fn is_verbatim(query: &str, source: &str) -> bool {
+pub(super) fn is_verbatim(query: &str, source: &str) -> bool {
     if query == source {
         return true;
     }

@@ -34,12 +34,20 @@ use std::ops::Range;
 pub mod align;
 pub mod alignment;
 mod chain;
+pub mod code;
+pub mod code_view;
 mod cover;
 mod extend;
+pub mod functions;
 pub mod kind;
+pub mod marks;
+pub mod notation;
 #[cfg(test)]
 mod oracle;
 pub mod overlap;
+mod pairing;
+pub mod renaming;
+pub mod shape;
 pub mod work;
 
 /// A text with its words: what alignment works on.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::check::answer::{DocumentRef, LineSpan};
+use crate::check::answer::{CodeFacts, DocumentRef, LineSpan};
 
 /// A copy of 30 words that every default rule of its kind lets through or not by its numbers alone.
 fn copy(kind: CopyKind) -> Match {
@@ -12,6 +12,7 @@ fn copy(kind: CopyKind) -> Match {
         source_span: LineSpan::default(),
         document: DocumentRef { id: "x".to_owned(), license: "CC-BY-4.0".to_owned(), ..DocumentRef::default() },
         renames: Vec::new(),
+        code: None,
         document_count: 1,
         document_count_capped: false,
         common: false,
@@ -35,6 +36,14 @@ fn sized(tokens: u32, run: u32) -> impl FnOnce(&mut Match) {
         found.tokens_beyond_prompt = tokens;
         found.longest_run = run;
     }
+}
+
+/// A copy of code with this support.
+fn of_code(kind: CopyKind, support: f64, change: impl FnOnce(&mut Match)) -> Match {
+    with(kind, |found| {
+        found.code = Some(CodeFacts { renames: Vec::new(), support });
+        change(found);
+    })
 }
 
 /// A hundred bytes, so that spans are percentages.
@@ -126,8 +135,17 @@ fn the_default_policy_judges_one_copy() {
         ("edited, few words", with(Edited, sized(24, 10)), Action::Allow, ""),
         ("edited beyond recognition", with(Edited, |found| found.score = 0.49), Action::Allow, ""),
         ("edited by half", with(Edited, |found| found.score = 0.5), Action::Flag, "edited"),
-        ("renamed", with(Renamed, sized(40, 3)), Action::Flag, "renamed"),
-        ("renamed, few words", with(Renamed, sized(39, 3)), Action::Allow, ""),
+        ("code, renamed", of_code(Renamed, 0.1, sized(16, 3)), Action::Flag, "renamed"),
+        ("code, renamed, an idiom", of_code(Renamed, 0.0, sized(200, 200)), Action::Allow, ""),
+        ("code, renamed, few tokens", of_code(Renamed, 9.0, sized(15, 3)), Action::Allow, ""),
+        ("code, renamed, however long and sure", of_code(Renamed, 99.0, sized(900, 900)), Action::Flag, "renamed"),
+        ("code, the same", of_code(Verbatim, 0.1, sized(119, 119)), Action::Flag, "code"),
+        ("code, the same, a page of it", of_code(Reformatted, 6.1, sized(120, 120)), Action::Block, "code_long"),
+        ("code, the same, a page of idioms", of_code(Verbatim, 6.0, sized(120, 120)), Action::Flag, "code"),
+        ("code, the same, an idiom", of_code(Verbatim, -1.0, sized(40, 40)), Action::Allow, ""),
+        ("code, edited", of_code(Edited, 0.1, sized(24, 10)), Action::Flag, "code_edited"),
+        ("code, edited, an idiom", of_code(Edited, -0.1, sized(80, 40)), Action::Allow, ""),
+        ("code, edited, few tokens", of_code(Edited, 9.0, sized(23, 10)), Action::Allow, ""),
         ("near-duplicate", copy(NearDuplicate), Action::Flag, "near_duplicate"),
         ("near-duplicate of a tiny text", with(NearDuplicate, sized(11, 5)), Action::Allow, ""),
     ];
@@ -288,7 +306,10 @@ fn the_default_reasons_are_sentences() {
             "30 consecutive words equal document `x` (licence unknown)",
         ),
         (copy(CopyKind::Edited), "30 words are those of document `x` (CC-BY-4.0), with edits (score 0.90)"),
-        (with(CopyKind::Renamed, sized(44, 4)), "44 words equal document `x` (CC-BY-4.0) up to renamed identifiers"),
+        (
+            of_code(CopyKind::Renamed, 2.0, sized(44, 4)),
+            "44 tokens of code equal document `x` (CC-BY-4.0) up to renamed identifiers and literals",
+        ),
         (copy(CopyKind::NearDuplicate), "the text as a whole is nearly document `x` (CC-BY-4.0; score 0.90)"),
     ] {
         assert_eq!(policy.decide(&[found], TEXT, &[]).reason, reason);

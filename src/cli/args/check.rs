@@ -47,8 +47,10 @@ pub(in crate::cli) struct CheckArgs {
         hide_default_value = true,
         value_parser = PossibleValuesParser::new(["auto"].into_iter().chain(Language::ALL.map(Language::name))),
         help = "Say what the text is written in (default auto).",
-        long_help = "Say what the text is written in: `text` for prose, or a programming language. This release compares every text word by word. `auto` goes by the file's ending, else by \
-                     the text. With --batch it holds for lines that name no language.\n\
+        long_help = "Say what the text is written in: `text` for prose, which is compared by its words, or a programming language, which is \
+                     compared by its lexemes and its syntax, so that other names and another layout do not hide a copy. `auto` goes by the \
+                     file's ending, else by the text, and takes fenced code in prose by itself. With --batch it holds for lines that name no \
+                     language.\n\
                      Default: auto.\n\
                      Example: --language python"
     )]
