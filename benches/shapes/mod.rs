@@ -29,7 +29,7 @@ pub(crate) type Shape = fn(&Path, Scale) -> PathBuf;
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(2);
 
 /// All corpora with their names.
-pub(crate) const SHAPES: [(&str, Shape); 12] = [
+pub(crate) const SHAPES: [(&str, Shape); 15] = [
     ("rows of 20 bytes", tiny_rows),
     ("rows of 60 bytes, all of one id", one_id),
     ("rows of 20 bytes with 24 KB of attributes", long_attributes),
@@ -39,6 +39,9 @@ pub(crate) const SHAPES: [(&str, Shape); 12] = [
     ("one repeated letter, long documents", one_letter),
     ("every word another, long documents", other_words),
     ("Chinese without a space, long documents", chinese),
+    ("code of many short functions, 4 KB a document", short_functions),
+    ("code of one-letter tokens, 1 MiB a document", short_tokens),
+    ("code of short functions, 512 KiB a document", long_code),
     ("zstd, all in one line", one_line_bomb),
     ("zstd, the same line again and again", lines_bomb),
     ("Parquet, one value for all rows", parquet_bomb),
@@ -95,6 +98,46 @@ fn chinese(dir: &Path, Scale { bytes, document_bytes }: Scale) -> PathBuf {
     let mut words = Words(4);
     let mut text = || (0..document_bytes / 3).map(|_| words.han()).collect();
     jsonl(dir, (0..bytes / document_bytes).map(|n| (n.to_string(), text())))
+}
+
+fn short_functions(dir: &Path, Scale { bytes, .. }: Scale) -> PathBuf {
+    code(dir, bytes, 4000)
+}
+
+/// As long as what is parsed.
+fn long_code(dir: &Path, Scale { bytes, .. }: Scale) -> PathBuf {
+    code(dir, bytes, 512 << 10)
+}
+
+/// As long as what is cut into lexemes, each of them one byte.
+fn short_tokens(dir: &Path, Scale { bytes, .. }: Scale) -> PathBuf {
+    let text = |n: usize| {
+        let mut words = Words(n as u64);
+        (0..1 << 19).map(|_| ["a=", "b+", "c-", "d*", "e(", "f)", "1[", "2]"][words.below(8)]).collect::<String>()
+    };
+    python(dir, (0..bytes >> 20).map(text))
+}
+
+/// Functions of Python that are just long enough to be units, until a document is so long.
+fn code(dir: &Path, bytes: usize, document_bytes: usize) -> PathBuf {
+    let mut words = Words(6);
+    let mut text = |_| {
+        let mut text = String::new();
+        while text.len() + 120 < document_bytes {
+            let [a, b, c, d] = std::array::from_fn(|_| words.below(1000));
+            let _ = write!(
+                text,
+                "def f{a}(a, b):\n    c = a + {b}\n    for d in b:\n        c = d.m{c}(c) * {d}\n    return c - b\n"
+            );
+        }
+        text
+    };
+    python(dir, (0..bytes / document_bytes).map(&mut text))
+}
+
+fn python(dir: &Path, texts: impl Iterator<Item = String>) -> PathBuf {
+    let row = |(n, text)| serde_json::json!({ "id": format!("{n}"), "text": text, "language": "python" });
+    write_rows(dir, (0_usize..).zip(texts).map(row))
 }
 
 /// A line that is skipped, after one that is not.
@@ -166,6 +209,10 @@ impl Words {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z ^ (z >> 29)
+    }
+
+    fn below(&mut self, n: u64) -> usize {
+        usize::try_from(self.next() % n).expect("a small number")
     }
 
     fn text(&mut self, bytes: usize, n_different: u64, gap: &str) -> String {
