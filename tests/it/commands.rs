@@ -62,6 +62,21 @@ fn an_example_is_indexed_and_a_copy_found_in_it() {
 }
 
 #[test]
+fn a_function_with_other_names_is_found_with_its_renaming() {
+    let (_dir, index) = library();
+    let done = run(&["check", "--index", &index, "--format", "json", "examples/generated.py"]);
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    let answer: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(answer["verdict"]["ruleId"], "renamed");
+    let found = &answer["matches"][0];
+    assert_eq!(found["document"]["id"], "copytrace/cookbook/retries.py");
+    assert_eq!((&found["kind"], &found["document"]["license"]), (&"COPY_KIND_RENAMED".into(), &"CC0-1.0".into()));
+    let renames = found["renames"].as_array().unwrap();
+    assert!(renames.contains(&json!({"query": "fetch_patiently", "source": "call_with_retries"})), "{renames:?}");
+    assert_eq!(renames.len(), 11, "{renames:?}");
+}
+
+#[test]
 fn an_innocent_text_is_allowed_and_standard_input_is_read() {
     let (_dir, index) = library();
     let mut child = copytrace(&["check", "--index", &index, "-"])
@@ -105,7 +120,7 @@ fn what_the_prompt_contained_does_not_count() {
 fn an_index_is_shown_searched_and_verified() {
     let (_dir, index) = library();
     let shown: Value = serde_json::from_str(&run(&["inspect", "--index", &index, "--format", "json"]).stdout).unwrap();
-    assert_eq!((&shown["index"]["documents"], &shown["index"]["generation"]), (&10.into(), &1.into()));
+    assert_eq!((&shown["index"]["documents"], &shown["index"]["generation"]), (&13.into(), &1.into()));
     let done = run(&["inspect", "--index", &index, "--search", "Ishmael"]);
     assert!(done.stdout.contains("melville/moby-dick/1"), "{}", done.stdout);
     let done = run(&["inspect", "--index", &index, "--verify"]);
@@ -141,7 +156,7 @@ fn a_removed_document_is_not_found_any_more_and_a_merge_leaves_a_receipt() {
     assert!(!documents(&check).is_empty() && !documents(&check).iter().any(|id| id.starts_with("austen")));
     let shown: Value = serde_json::from_str(&run(&["inspect", "--index", &index, "--format", "json"]).stdout).unwrap();
     let before = &shown["index"];
-    assert_eq!((&before["documents"], &before["removedDocuments"]), (&9.into(), &1.into()));
+    assert_eq!((&before["documents"], &before["removedDocuments"]), (&12.into(), &1.into()));
 
     let merge = ["merge", "--index", &index, "--format", "json"];
     let merged: Value = serde_json::from_str(&run(&merge).stdout).unwrap();
@@ -333,5 +348,5 @@ fn the_readme_shows_what_the_program_prints() {
             );
         }
     }
-    assert_eq!(n_commands, 4);
+    assert_eq!(n_commands, 5);
 }

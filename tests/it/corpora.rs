@@ -10,6 +10,7 @@ use copytrace_indexer::corpus::{Attributes, Document, Row};
 use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::index::storage::{MemoryStorage, Storage};
 use copytrace_indexer::index::writer::IndexWriter;
+use copytrace_indexer::language::Language;
 use copytrace_indexer::pipeline::{BuildOptions, BuildProgress, BuildReport, build};
 use copytrace_indexer::recipe::PUBLIC_SEED;
 
@@ -27,6 +28,43 @@ pub(crate) fn document_of(origin: &str, id: impl Into<String>, text: impl Into<S
 /// Words that no passage of another name has, each followed by a blank.
 pub(crate) fn passage(name: &str, n_words: usize) -> String {
     (0..n_words).map(|n| format!("{name}{n} ")).collect::<Vec<_>>().concat()
+}
+
+/// A document of code.
+pub(crate) fn code_document(language: Language, id: impl Into<String>, text: impl Into<String>) -> Document {
+    let attributes = Attributes { language: language.name().into(), ..Attributes::default() };
+    Document { attributes, ..document(id, text) }
+}
+
+/// A function of Python or Rust. All its names but `max` begin with `names`; functions of one shape and length differ in nothing else,
+/// those of two shapes have no long run in common.
+pub(crate) fn function(language: Language, shape: u64, names: &str, n_statements: usize) -> String {
+    const OPERATORS: [&str; 9] = ["+", "-", "*", "/", "%", "&", "|", "^", "<<"];
+    let mut random = Random(shape);
+    let mut lines = Vec::new();
+    for n in 2..n_statements + 2 {
+        let names_used: [String; 4] = std::array::from_fn(|_| format!("{names}{}", random.below(n)));
+        let [first, second, third, fourth] = &names_used;
+        let [one, other]: [&str; 2] = std::array::from_fn(|_| OPERATORS[random.below(OPERATORS.len())]);
+        lines.push(match random.below(4) {
+            0 => format!("{names}{n} = {first} {one} {second} {other} {third}"),
+            1 => format!("{names}{n} = ({first} {one} {second}) {other} ({third} - {fourth})"),
+            2 => format!("{names}{n} = {first} {one} max({second}, {third} {other} {fourth})"),
+            _ => format!("{names}{n} = {first} {one} {}", random.below(1000)),
+        });
+    }
+    let last = format!("{names}{}", n_statements + 1);
+    if language == Language::Rust {
+        let body = lines.join(";\n    let ");
+        return format!("fn {names}_of({names}0: u64, {names}1: u64) -> u64 {{\n    let {body};\n    {last}\n}}\n");
+    }
+    let body = lines.join("\n    ");
+    format!("def {names}_of({names}0, {names}1):\n    {body}\n    return {last}\n")
+}
+
+/// Code between fences, as in an answer.
+pub(crate) fn fenced(language: Language, code: &str) -> String {
+    format!("\n```{language}\n{code}```\n")
 }
 
 /// A generator of numbers, the same ones from the same seed (SplitMix64).

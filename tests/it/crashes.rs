@@ -291,7 +291,7 @@ fn every_sync_is_needed() {
         needed.insert(WHEN_OPENED.to_owned());
     }
     assert_eq!(needed, names.into_iter().collect());
-    assert_eq!(needed.len(), 16, "{needed:?}");
+    assert_eq!(needed.len(), 18, "{needed:?}");
 }
 
 const WHEN_OPENED: &str = "the index folder when it is opened";

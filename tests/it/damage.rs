@@ -1,6 +1,6 @@
 //! Damaged index files: whatever happens to them, an answer is the same as before, or an error that names the file.
 //!
-//! The index here has every component, two segments, removed documents, over-cap keys and short documents; the questions touch every block
+//! The index here has every component, two segments, prose and code, removed documents, over-cap keys and short documents; the questions touch every block
 //! of it (`bits` fails otherwise). `bits` flips every bit and cuts every file at every length, `pages` damages pages and ranges and swaps
 //! files, `shrink` cuts files under running readers, `forged` damages files and mends their checksums, `verify` looks for all damage at once.
 
@@ -27,10 +27,11 @@ use copytrace_indexer::index::mmap::FileBytes;
 use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::index::storage::{MemoryStorage, Storage, WriteFile};
 use copytrace_indexer::index::writer::IndexWriter;
+use copytrace_indexer::language::Language;
 use copytrace_indexer::pipeline::BuildOptions;
 use copytrace_indexer::recipe::PUBLIC_SEED;
 
-use crate::corpora::{add, document, document_of, files};
+use crate::corpora::{add, code_document, document, document_of, fenced, files, function};
 
 /// Files of an index, by path.
 type Files = BTreeMap<PathBuf, FileBytes>;
@@ -119,7 +120,15 @@ fn prose(seed: usize, n_words: usize) -> String {
 const BANNER: &str = "this notice stands at the head of every file of the project and says that the software comes without any \
                       warranty and may be copied changed and sold by anybody who keeps this notice where it is today";
 
-/// Documents with a banner that 70 of them share, and some that are no longer than a word.
+/// Languages of the documents of code of a generation.
+const LANGUAGES: [Language; 2] = [Language::Python, Language::Rust];
+
+/// A function of a generation.
+fn code(generation: u64, n: u64, names: &str) -> String {
+    function(LANGUAGES[usize::from(n == 1)], generation * 10 + n, names, 12)
+}
+
+/// Documents with a banner that 70 of them share, some that are no longer than a word, and some of code.
 fn corpus(generation: usize) -> Vec<Document> {
     let mut documents = Vec::new();
     for n in 0..if generation == 1 { 70 } else { 3 } {
@@ -133,6 +142,10 @@ fn corpus(generation: usize) -> Vec<Document> {
     }
     for n in 0..if generation == 1 { 66 } else { 2 } {
         documents.push(document(format!("short/{generation}/{n}"), if n == 0 { "天" } else { "ok" }));
+    }
+    for n in 0..3 {
+        let language = LANGUAGES[usize::from(n == 1)];
+        documents.push(code_document(language, format!("code/{generation}/{n}"), code(generation as u64, n, "name")));
     }
     documents
 }
@@ -164,7 +177,7 @@ fn index_files() -> (Files, Vec<FileBytes>) {
     add(&storage, corpus(2), full);
     remove(&storage, &["doc/1003".to_owned()]);
     keep(&storage);
-    remove(&storage, &["doc/1004".to_owned(), "short/2/1".to_owned()]);
+    remove(&storage, &["doc/1004".to_owned(), "short/2/1".to_owned(), "code/1/2".to_owned()]);
     (files_of(&storage), older)
 }
 
@@ -207,6 +220,9 @@ fn questions() -> Vec<Question> {
             };
             index.segments().iter().map(search).collect()
         }),
+        check(fenced(Language::Python, &code(1, 0, "renamed"))),
+        check(code(2, 1, "name")),
+        check(fenced(Language::Python, &code(1, 2, "name"))),
         Question::Ask(read_everything),
     ]
 }
@@ -232,7 +248,8 @@ fn read_everything(index: &Index) -> Result<String> {
             writeln!(all, "{id} {} {line} {}", segment.is_removed(doc), text.len()).unwrap();
         }
         let mut values = Vec::new();
-        for table in [segment.anchors(), Some(segment.bands()), Some(segment.exact())].into_iter().flatten() {
+        let of_positions = [segment.anchors(), segment.lexemes(), segment.units()];
+        for table in of_positions.into_iter().chain([Some(segment.bands()), Some(segment.exact())]).flatten() {
             for key in 0..=u64::from(u8::MAX) {
                 table.lookup(Key(key << 56 | key), &mut values)?;
             }
@@ -322,6 +339,11 @@ fn the_index_has_every_part_and_every_question_an_answer() {
         (6, "matches: []"),
         (7, "doc/1000"),
         (8, "none"),
+        (12, "kind: Renamed"),
+        (12, "code/1/0"),
+        (13, "kind: Verbatim"),
+        (13, "code/2/1"),
+        (14, "matches: []"),
     ] {
         assert!(answers[n].contains(expected), "question {n}: {}", answers[n]);
     }

@@ -232,9 +232,9 @@ fn a_missing_index_another_seed_and_a_newer_format_are_named() {
     add(&storage, vec![document("a", "a")], BuildOptions::default());
     let error = Index::open(&*storage, 7).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Incompatible);
-    std::fs::write(dir.path().join("MANIFEST-000002"), "copytrace-manifest 2 0 0000000000000000\n").unwrap();
+    std::fs::write(dir.path().join("MANIFEST-000002"), "copytrace-manifest 3 0 0000000000000000\n").unwrap();
     let error = Index::open(&*storage, PUBLIC_SEED).unwrap_err();
-    assert!(error.to_string().ends_with("has format version `2`: this program reads `1`"), "{error}");
+    assert!(error.to_string().ends_with("has format version `3`: this program reads `2`"), "{error}");
 }
 
 #[test]

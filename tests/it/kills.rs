@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use copytrace_indexer::index::storage::{DiskStorage, Storage};
 
 use crate::corpora::Random;
-use crate::workload::{Documents, Seen, assert_no_leftovers, look, text};
+use crate::workload::{Documents, Seen, assert_no_leftovers, look, text_or_code};
 
 /// Kills in an ordinary run of the tests.
 const KILLS: usize = 200;
@@ -61,7 +61,10 @@ const OPERATIONS: &[Operation] = &[
 
 fn corpus(prefix: &str, version: &str, step: usize) -> Documents {
     let ids = (0..N_DOCS).step_by(step).map(|n| format!("{prefix}-{n}"));
-    ids.map(|id| (id.clone(), text(&format!("{id} {version}"), 100))).collect()
+    // Every fourth is code, and nothing but its text says so.
+    let name =
+        |id: &str| if id.ends_with(['2', '6']) { format!("code {id} {version}") } else { format!("{id} {version}") };
+    ids.map(|id| (id.clone(), text_or_code(&name(&id), 100))).collect()
 }
 
 fn base() -> Documents {

@@ -13,14 +13,17 @@ mod disk;
 mod evasion;
 mod faults;
 mod format;
+mod functions;
 mod guarantee;
 mod hostile;
+mod hostile_code;
 mod index;
 mod kills;
 mod lexical;
 mod memory;
 mod model;
 mod removal;
+mod renames;
 mod reproducible;
 mod scale;
 #[cfg(feature = "service")]

@@ -54,6 +54,17 @@ fn long_documents_stay_within_the_memory() {
 }
 
 #[test]
+fn code_stays_within_the_memory() {
+    check("code of many short functions, 4 KB a document", 4_000_000);
+}
+
+#[test]
+fn long_documents_of_code_stay_within_the_memory() {
+    check("code of one-letter tokens, 1 MiB a document", 12_000_000);
+    check("code of short functions, 512 KiB a document", 12_000_000);
+}
+
+#[test]
 fn compression_bombs_stay_within_the_memory() {
     check("zstd, all in one line", 300_000_000);
     check("Parquet, one value for all rows", 12_000_000);

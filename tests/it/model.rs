@@ -13,6 +13,7 @@ use copytrace_indexer::index::catalog::AttributeField;
 use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::index::storage::{MemoryStorage, Storage};
 use copytrace_indexer::index::writer::IndexWriter;
+use copytrace_indexer::language::Language;
 use copytrace_indexer::merge::{MergeOptions, merge};
 use copytrace_indexer::pipeline::{BuildOptions, BuildProgress, OnDuplicate, build};
 use copytrace_indexer::recipe::PUBLIC_SEED;
@@ -20,7 +21,7 @@ use copytrace_indexer::removal::{Selection, remove};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::corpora::{files, listing_policy};
+use crate::corpora::{files, function, listing_policy};
 
 /// Different ids; each has [`N_VERSIONS`] texts.
 const N_IDS: u8 = 6;
@@ -81,14 +82,34 @@ fn id_of(id: u8) -> String {
     format!("document/{id}")
 }
 
-/// The text of a version of a document: words that no other text has, in no order that a list would have.
+/// What a document is written in: the last two are code.
+fn language_of(id: u8) -> Language {
+    match id {
+        4 => Language::Python,
+        5 => Language::Rust,
+        _ => Language::Text,
+    }
+}
+
+/// The text of a version of a document: words that no other text has, in no order that a list would have; or a function of a shape that no
+/// other one has.
 fn text_of(id: u8, version: u8) -> String {
+    if language_of(id).is_code() {
+        return function_of(id, version, "name");
+    }
     let words: Vec<String> = (0..N_WORDS).map(|n| format!("w{id}v{version}n{} ", n * 7 % N_WORDS)).collect();
     words.concat()
 }
 
-/// The text of a version, with three words replaced so that no 8 in a row are left; it begins and ends as before.
+fn function_of(id: u8, version: u8, names: &str) -> String {
+    function(language_of(id), u64::from(id) * 2 + u64::from(version), names, 6)
+}
+
+/// The text of a version, with three words replaced so that no 8 in a row are left; it begins and ends as before. Code has other names.
 fn edited_text_of(id: u8, version: u8) -> String {
+    if language_of(id).is_code() {
+        return function_of(id, version, "other");
+    }
     let text = text_of(id, version);
     let words = text.split_inclusive(' ').enumerate();
     words.map(|(n, word)| if [6, 12, 18].contains(&n) { "replaced " } else { word }).collect()
@@ -100,7 +121,7 @@ fn document_of(id: u8, version: u8) -> Document {
         license: "MIT".to_owned(),
         origin: format!("origin {}", id % 3),
         shard: format!("shard {}", (id + version) % 2),
-        language: String::new(),
+        language: language_of(id).name().to_owned(),
     };
     Document { id: id_of(id), text: text_of(id, version), attributes }
 }
@@ -262,7 +283,8 @@ impl World {
         self.compare_passages(&index);
     }
 
-    /// One text with the passages of all versions of all documents, one of them edited: those of living documents are found, and no other.
+    /// One text with the passages of all versions of all documents, one of them edited or renamed, code between fences: those of living documents
+    /// are found, and no other.
     fn compare_passages(&mut self, index: &Index) {
         let generation = index.generation().0;
         let n_stored: u64 = index.segments().iter().map(|segment| u64::from(segment.entry().n_docs)).sum();
@@ -272,15 +294,21 @@ impl World {
         let mut expected = BTreeSet::new();
         let mut edited = None;
         for (n, (id, version)) in (0..).zip(versions) {
-            let start = text.len();
             let is_edited = n == generation % u32::from(N_IDS * N_VERSIONS);
-            text.push_str(&if is_edited { edited_text_of(id, version) } else { text_of(id, version) });
+            let passage = if is_edited { edited_text_of(id, version) } else { text_of(id, version) };
+            let language = language_of(id);
+            if language.is_code() {
+                text.extend(["\n```", language.name(), "\n"]);
+            }
+            let start = text.len();
+            text.push_str(&passage);
             if self.model.get(&id_of(id)).is_some_and(|document| document.text == text_of(id, version)) {
                 let found = (id_of(id), start, text.len() - 1);
-                edited = is_edited.then(|| found.clone()).or(edited);
+                // Of code nothing has to be looked up by its rare words.
+                edited = (is_edited && !language.is_code()).then(|| found.clone()).or(edited);
                 expected.insert(found);
             }
-            text.push_str("between. ");
+            text.push_str(if language.is_code() { "```\n" } else { "between. " });
         }
         let engine = self.engine.get_or_insert_with(|| {
             let storage = [("index".to_owned(), Arc::clone(&self.storage))];

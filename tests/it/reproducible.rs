@@ -6,10 +6,12 @@ use std::process::Command;
 use std::sync::Arc;
 
 use copytrace_indexer::corpus::Document;
+use copytrace_indexer::index::block_file::Component;
 use copytrace_indexer::index::storage::{MemoryStorage, Storage};
+use copytrace_indexer::language::Language;
 use copytrace_indexer::pipeline::BuildOptions;
 
-use crate::corpora::{add, document, document_of, files};
+use crate::corpora::{add, code_document, document, document_of, files, function};
 
 /// Fails where two folders differ in the name or in the bytes of a file.
 pub(crate) fn assert_same_files(found: &Path, expected: &Path, what: &str) {
@@ -36,15 +38,34 @@ fn files_below(dir: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// Documents of code; more than a key has places of each language.
+const N_CODE: usize = 210;
+
 /// Documents of every kind that takes a way of its own: short, empty of words, longer than a piece, without a space, equal, with ids that come
-/// twice, with k-grams in more documents than are stored.
+/// twice, with k-grams in more documents than are stored; code with functions in more documents than are stored, with ids that come twice, too
+/// long to be parsed, too long to be cut into lexemes, too costly to parse.
 fn documents() -> Vec<Document> {
-    let mut documents: Vec<Document> = (0..400_usize)
+    let mut documents: Vec<Document> = (0..N_CODE)
         .map(|n| {
-            let words: Vec<String> = (0..n % 97 * 5).map(|i| format!("w{}", (i * 7 + n * n) % 1000)).collect();
-            document_of(&format!("origin {}", n % 9), format!("id {}", n % 390), words.join(" "))
+            let language = [Language::Python, Language::Rust, Language::JavaScript][n % 3];
+            let shared = function(language, 1 << 20, "shared", 12);
+            let own = function(language, n as u64, "own", n % 60);
+            code_document(language, format!("code {}", n % (N_CODE - 10)), format!("{shared}\n{own}"))
         })
         .collect();
+    documents.extend((0..400_usize).map(|n| {
+        let words: Vec<String> = (0..n % 97 * 5).map(|i| format!("w{}", (i * 7 + n * n) % 1000)).collect();
+        document_of(&format!("origin {}", n % 9), format!("id {}", n % 390), words.join(" "))
+    }));
+    for (id, language, n_functions, end) in [
+        ("too long to parse", Language::Python, 600, ""),
+        ("too long for lexemes", Language::Rust, 1100, ""),
+        ("too costly to parse", Language::Rust, 10, &*"r#\"".repeat(1000)),
+        ("cut off", Language::Python, 10, "def area(shape):\n    return [(\"\"\""),
+    ] {
+        let functions: String = (0..n_functions).map(|n| function(language, n << 32, "long", 40)).collect();
+        documents.push(code_document(language, id, functions + end));
+    }
     let chapter = "all happy families are alike every unhappy family is unhappy in its own way ";
     documents.extend(
         (0..150).map(|n| document_of(&format!("house {}", n % 70), format!("tolstoy {n}"), chapter.repeat(n % 3 + 1))),
@@ -71,6 +92,12 @@ fn threads_and_memory_do_not_change_a_byte() {
         files(&*storage)
     };
     let expected = build_with(1, 2 << 30);
+    assert!(
+        Component::ALL
+            .into_iter()
+            .filter(|&component| component != Component::Tombstones)
+            .all(|component| { expected.iter().any(|(name, _)| name.ends_with(component.name())) })
+    );
     for (threads, memory_bytes) in [(2, 2 << 30), (4, 64 << 20), (1, 100 << 10), (4, 2 << 20), (2, 20 << 10)] {
         let found = build_with(threads, memory_bytes);
         let names = |files: &[(String, Vec<u8>)]| files.iter().map(|file| file.0.clone()).collect::<Vec<_>>();
@@ -86,9 +113,10 @@ fn write_corpus(dir: &Path) {
     let corpus = dir.join("corpus");
     std::fs::create_dir_all(corpus.join("sub")).unwrap();
     for (n, name) in ["b.jsonl", "a.jsonl", "sub/c.jsonl"].into_iter().enumerate() {
-        let rows = documents().into_iter().skip(n * 150).take(150).map(|document| {
+        let rows = documents().into_iter().skip(n * 220).take(220).map(|document| {
             let (id, text, origin) = (&document.id, &document.text, &document.attributes.origin);
-            serde_json::json!({ "id": id, "text": text, "source": origin }).to_string() + "\n"
+            let language = &document.attributes.language;
+            serde_json::json!({ "id": id, "text": text, "source": origin, "language": language }).to_string() + "\n"
         });
         std::fs::write(corpus.join(name), rows.collect::<String>()).unwrap();
     }

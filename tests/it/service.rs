@@ -239,7 +239,7 @@ async fn a_batch_is_answered_in_order_and_a_bad_item_fails_alone() {
             (
                 "language",
                 0,
-                "items[2].language is an unknown name of 7 bytes: expected one of `auto`, `text`, `python`, `rust`"
+                "items[2].language is an unknown name of 7 bytes: expected one of `auto`, `text`, `python`, `rust`, `javascript`, `typescript`, `tsx`, `java`, `go`, `c`, `cpp`"
             ),
             ("long", 0, "items[3].text is 1048577 bytes: expected at most 1048576 bytes"),
             ("broken", 0, inside),
@@ -274,7 +274,7 @@ async fn fields_out_of_bounds_are_refused_by_name_and_limit() {
         (
             CheckRequest { language: "klingon".to_owned(), ..text("", "x") },
             "language",
-            "expected one of `auto`, `text`, `python`, `rust`, found an unknown name of 7 bytes",
+            "expected one of `auto`, `text`, `python`, `rust`, `javascript`, `typescript`, `tsx`, `java`, `go`, `c`, `cpp`, found an unknown name of 7 bytes",
         ),
     ] {
         let status = client.check(request).await.expect_err(field);

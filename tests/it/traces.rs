@@ -9,37 +9,61 @@ use copytrace_indexer::corpus::{Attributes, Document};
 use copytrace_indexer::fingerprint::{Fingerprinter, Signature};
 use copytrace_indexer::index::storage::{DiskStorage, Storage};
 use copytrace_indexer::index::writer::IndexWriter;
+use copytrace_indexer::language::Language;
 use copytrace_indexer::merge::{MergeOptions, merge};
 use copytrace_indexer::normalise::Words;
 use copytrace_indexer::pipeline::{BuildOptions, BuildProgress};
 use copytrace_indexer::recipe::PUBLIC_SEED;
 use copytrace_indexer::removal::{Selection, remove};
+use copytrace_indexer::syntax::Syntax;
 use serde_json::{Value, json};
 use tantivy::directory::{Directory as _, RamDirectory};
 use tantivy::schema::Field;
 use tantivy::store::StoreReader;
 use tantivy::{DocSet as _, TERMINATED};
 
-use crate::corpora::{add, passage};
-use crate::format::{look_up, number, payload, read_all, size};
+use crate::corpora::{add, function, passage};
+use crate::format::{CodeKeys, look_up, number, payload, read_all, size};
 
 /// A word that only one version of one document has.
 fn secret(doc: usize, version: usize, n: usize) -> String {
     format!("q{doc}z{version}z{n}q")
 }
 
-/// A document with words of its own and a long passage that many have.
+/// Every third document is code.
+fn is_code(doc: usize) -> bool {
+    doc.is_multiple_of(3)
+}
+
+/// A function that many documents of code have.
+fn shared_function() -> String {
+    function(Language::Python, 1, "shared", 20)
+}
+
+/// A document with words of its own and a long passage that many have: prose, or functions with the same words for names.
 fn document_of(doc: usize, version: usize) -> Document {
     let own = |from: usize| (from..from + 40).map(|n| secret(doc, version, n)).collect::<Vec<_>>().join(" ");
-    let shared = passage("shared", 60);
+    let text = if is_code(doc) {
+        // All words of its own stand for names, 80 of them, with blanks around: two parameters and what each line defines.
+        let shape = (2 * doc + version) as u64 + 100;
+        let function = function(Language::Python, shape, "name", 77).replace("name_of", "name79");
+        let own = (0..80).rev().fold(function, |text, n| text.replace(&format!("name{n}"), &secret(doc, version, n)));
+        let spaced = own.replace(['(', ')', ',', ':'], " \0 ");
+        let marks: Vec<char> = own.chars().filter(|c| ['(', ')', ',', ':'].contains(c)).collect();
+        let mut marks = marks.into_iter();
+        let own: String = spaced.chars().map(|c| if c == '\0' { marks.next().unwrap() } else { c }).collect();
+        format!("{own}\n\n{}", shared_function())
+    } else {
+        format!("{} {}\n{}\n", own(0), passage("shared", 60), own(40))
+    };
     let attributes = Attributes {
         uri: format!("uri{}", secret(doc, version, 100)),
         license: format!("license{}", secret(doc, version, 101)),
         origin: format!("origin{}", secret(doc, version, 102)),
         shard: format!("shard{}", secret(doc, version, 103)),
-        language: "text".to_owned(),
+        language: if is_code(doc) { "python" } else { "text" }.to_owned(),
     };
-    Document { id: format!("id{doc}x"), text: format!("{} {shared}\n{}\n", own(0), own(40)), attributes }
+    Document { id: format!("id{doc}x"), text, attributes }
 }
 
 /// All that is in the index's files, decoded, by file.
@@ -63,9 +87,17 @@ fn decode(dir: &Path) -> Decoded {
     let mut decoded = Decoded { contents: BTreeMap::new(), tables: Vec::new() };
     for segment in manifest["segments"].as_array().unwrap() {
         assert_eq!(segment["tombstones"], Value::Null, "nothing dead is left");
-        for (component, code) in
-            [("documents", 1), ("text", 2), ("anchors", 3), ("bands", 4), ("exact", 5), ("ids", 6), ("catalog", 7)]
-        {
+        for (component, code) in [
+            ("documents", 1),
+            ("text", 2),
+            ("anchors", 3),
+            ("bands", 4),
+            ("exact", 5),
+            ("ids", 6),
+            ("catalog", 7),
+            ("lexemes", 9),
+            ("units", 10),
+        ] {
             let path = Path::new(segment["name"].as_str().unwrap()).join(component);
             let payload = payload(&files[&path], code, &segment["files"][component]);
             let name = path.to_str().unwrap().to_owned();
@@ -164,8 +196,8 @@ fn decode_catalog(name: &str, catalog: &[u8], n_docs: u32) -> BTreeMap<String, V
     contents
 }
 
-/// Every key under which an index files a document, by table. Keys of the shared passage are left out.
-fn keys_of(document: &Document, shared: &BTreeSet<u64>) -> Vec<(&'static str, u64)> {
+/// Every key under which an index could file a document, by table: of all k-grams, sampled or not.
+fn keys_of(document: &Document) -> Vec<(&'static str, u64)> {
     let fingerprinter = Fingerprinter::public();
     let mut words = Words::default();
     fingerprinter.words(&document.text, &mut words);
@@ -175,8 +207,15 @@ fn keys_of(document: &Document, shared: &BTreeSet<u64>) -> Vec<(&'static str, u6
     fingerprinter.shingles(&words, &mut shingles);
     fingerprinter.signature(&shingles, &mut signature);
     fingerprinter.band_keys(&signature, &mut bands);
-    let mut keys: Vec<_> = grams.into_iter().filter(|key| !shared.contains(key)).map(|key| ("anchors", key)).collect();
+    let mut keys: Vec<_> = grams.into_iter().map(|key| ("anchors", key)).collect();
     keys.extend(bands.into_iter().map(|key| ("bands", key)));
+    if document.attributes.language == "python" {
+        let mut syntax = Syntax::new(fingerprinter.unit_seed());
+        let code = CodeKeys::of(&fingerprinter, &mut syntax, &document.text, Language::Python);
+        keys.extend(code.grams.into_iter().map(|key| ("lexemes", key)));
+        keys.extend(code.bands.into_iter().map(|key| ("bands", key)));
+        keys.extend(code.units.into_iter().map(|(key, _)| ("units", key)));
+    }
     keys.push(("exact", fingerprinter.normal_form_key(&words)));
     keys.push(("ids", fingerprinter.id_key(&document.id)));
     keys
@@ -191,14 +230,15 @@ fn after_a_merge_no_file_of_the_index_knows_a_removed_document() {
     let dir = tempfile::tempdir().unwrap();
     let storage: Arc<dyn Storage> = Arc::new(DiskStorage::new(dir.path()));
     let options = BuildOptions { threads: 1, ..BuildOptions::default() };
-    // More documents than a key has places, so that the hot lists have entries; in two segments.
-    let n_docs = 90;
+    // More documents than a key has places, of prose and of code each, so that the hot lists have entries; in two segments.
+    let n_docs = 240;
     add(&storage, (0..50).map(|doc| document_of(doc, 0)).collect(), options);
     add(&storage, (40..n_docs).map(|doc| document_of(doc, 1)).collect(), options);
-    let is_removed = |doc: usize| doc % 9 == 4;
+    let is_removed = |doc: usize| doc % 9 == 4 || doc % 18 == 3;
+    let newest = |doc: usize| document_of(doc, usize::from(doc >= 40));
     let gone: Vec<Document> = (0..n_docs)
         .filter(|&doc| is_removed(doc))
-        .map(|doc| document_of(doc, usize::from(doc >= 40)))
+        .map(newest)
         // And the versions that were replaced.
         .chain((40..50).map(|doc| document_of(doc, 0)))
         .collect();
@@ -209,7 +249,7 @@ fn after_a_merge_no_file_of_the_index_knows_a_removed_document() {
     let report =
         merge(&mut writer, &[], MergeOptions { threads: 1, ..MergeOptions::default() }, &BuildProgress::default());
     let report = report.unwrap();
-    assert_eq!((report.dropped_removed, report.dropped_replaced), (12, 8));
+    assert_eq!((report.dropped_removed, report.dropped_replaced), (gone.len() as u64 - 10 + 2, 8));
     drop(writer);
 
     let decoded = decode(dir.path());
@@ -217,10 +257,9 @@ fn after_a_merge_no_file_of_the_index_knows_a_removed_document() {
         let found = decoded.contents.iter().filter(|(_, bytes)| contains(bytes, word.as_bytes()));
         found.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
     };
-    let shared = document_of(n_docs, 0);
     assert!(everything("shared7").len() >= 2, "text and terms are decoded: {:?}", everything("shared7"));
-    for kept in [0, 89] {
-        let document = document_of(kept, usize::from(kept >= 40));
+    for kept in [0, 89, 90] {
+        let document = newest(kept);
         assert!(everything(&secret(kept, usize::from(kept >= 40), 7)).len() >= 2, "the decoder finds what is there");
         assert!(everything(&document.attributes.uri).len() == 1 && everything(&document.id).len() >= 2);
     }
@@ -238,26 +277,30 @@ fn after_a_merge_no_file_of_the_index_knows_a_removed_document() {
         assert_eq!(everything(id), [""; 0], "`{id}` is left");
     }
 
-    let shared_keys: BTreeSet<u64> = {
-        let passage: String =
-            shared.text.split_whitespace().filter(|word| word.starts_with("shared")).collect::<Vec<_>>().join(" ");
-        let (mut words, mut grams) = (Words::default(), Vec::new());
-        Fingerprinter::public().words(&passage, &mut words);
-        Fingerprinter::public().grams(&words, &mut grams);
-        grams.into_iter().collect()
-    };
+    // What a document that is left has, too, may be there: k-grams of the shared passages, `def NAME (`, the id of a successor.
+    let kept_keys: BTreeSet<(&str, u64)> =
+        (0..n_docs).filter(|&doc| !is_removed(doc)).flat_map(|doc| keys_of(&newest(doc))).collect();
+    let gone_keys: Vec<(&Document, Vec<(&str, u64)>)> = gone
+        .iter()
+        .map(|document| (document, keys_of(document).into_iter().filter(|key| !kept_keys.contains(key)).collect()))
+        .collect();
+    for (document, keys) in &gone_keys {
+        let count = |table: &str| keys.iter().filter(|(of, _)| *of == table).count();
+        let counts = ["anchors", "exact", "lexemes", "units"].map(count);
+        let least = if document.attributes.language == "python" { [70, 1, 200, 2] } else { [70, 1, 0, 0] };
+        assert!(counts.iter().zip(least).all(|(&n, least)| n >= least), "keys of `{}` alone: {counts:?}", document.id);
+    }
     for (name, table) in &decoded.tables {
         let component = name.split('/').nth(1).unwrap();
         let footer = table.len() - 56;
         let (hot, n_hot) = (size(table, footer + 32, 8), size(table, footer + 40, 4));
         let kept_bits = number(table, footer + 44, 4) + 64 - number(table, footer + 48, 4);
         let hot: BTreeSet<u64> = (0..n_hot).map(|n| number(table, hot + 20 * n, 8)).collect();
-        assert!(component != "anchors" || !hot.is_empty(), "the shared passage is in the hot list");
-        for document in &gone {
-            for (_, key) in keys_of(document, &shared_keys).into_iter().filter(|(of, _)| *of == component) {
-                // A replaced document's id is that of its successor.
-                let is_of_successor = component == "ids" && ids_left.contains(&document.id);
-                assert!(is_of_successor || look_up(table, key).is_empty(), "a key of `{}` is in {name}", document.id);
+        let is_shared = matches!(component, "anchors" | "lexemes" | "units");
+        assert_eq!(!hot.is_empty(), is_shared, "the shared passages are in the hot list of {name}");
+        for (document, keys) in &gone_keys {
+            for &(_, key) in keys.iter().filter(|(of, _)| *of == component) {
+                assert!(look_up(table, key).is_empty(), "a key of `{}` is in {name}", document.id);
                 assert!(!hot.contains(&(key >> (64 - kept_bits) << (64 - kept_bits))), "{name}");
             }
         }
@@ -265,6 +308,9 @@ fn after_a_merge_no_file_of_the_index_knows_a_removed_document() {
     let receipt = std::fs::read(dir.path().join("receipts/removed-000004.json")).unwrap();
     for document in &gone {
         assert!(contains(&receipt, document.id.as_bytes()));
-        assert!(document.text.split_whitespace().all(|word| !contains(&receipt, format!("\"{word}").as_bytes())));
+        // The operators and numbers of code may stand in a receipt: a hash begins with a digit.
+        let mut words =
+            document.text.split_whitespace().filter(|word| word.starts_with('q') || word.starts_with("shared"));
+        assert!(words.all(|word| !contains(&receipt, format!("\"{word}").as_bytes())));
     }
 }

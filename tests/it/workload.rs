@@ -16,12 +16,13 @@ use copytrace_indexer::index::receipt::{RECEIPTS, Receipt};
 use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::index::storage::{MemoryStorage, Storage};
 use copytrace_indexer::index::writer::IndexWriter;
+use copytrace_indexer::language::Language;
 use copytrace_indexer::merge::{MergeOptions, merge};
 use copytrace_indexer::pipeline::{BuildOptions, BuildProgress, build};
 use copytrace_indexer::recipe::PUBLIC_SEED;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::corpora::{Random, document_of, listing_policy, request};
+use crate::corpora::{Random, document_of, fenced, function, listing_policy, request};
 
 /// Ids and texts.
 pub(crate) type Documents = BTreeMap<String, String>;
@@ -50,8 +51,23 @@ pub(crate) fn text(name: &str, n_words: usize) -> String {
     (0..n_words).map(|_| format!("w{}", random.below(5_000))).collect::<Vec<_>>().join(" ")
 }
 
+/// A function of Python, different for every name.
+fn code(name: &str) -> String {
+    function(Language::Python, xxh3_64_with_seed(name.as_bytes(), 2), "name", 5)
+}
+
+/// A text of so many words, or a function where the name asks for code.
+pub(crate) fn text_or_code(name: &str, n_words: usize) -> String {
+    if name.contains("code") { code(name) } else { text(name, n_words) }
+}
+
+/// What a text of one of these workloads is written in.
+fn language_of(text: &str) -> Language {
+    if text.starts_with("def ") { Language::Python } else { Language::Text }
+}
+
 fn documents(ids_and_texts: &[(&str, &str)]) -> Vec<(String, String)> {
-    ids_and_texts.iter().map(|&(id, name)| (id.to_owned(), text(name, 40))).collect()
+    ids_and_texts.iter().map(|&(id, name)| (id.to_owned(), text_or_code(name, 40))).collect()
 }
 
 fn add(ids_and_texts: &[(&str, &str)], memory_bytes: usize) -> Work {
@@ -59,15 +75,15 @@ fn add(ids_and_texts: &[(&str, &str)], memory_bytes: usize) -> Work {
 }
 
 /// Every kind of change: a new index, documents added with parked postings, replaced and twice in one run, removed, merged; a segment
-/// taken over from another index.
+/// taken over from another index. Code is added, replaced and merged in few of the steps: each file more is many more moments to cut the power at.
 pub(crate) fn reference() -> Vec<Step> {
     let plenty = 1 << 20;
     vec![
         Step { name: "a new index", work: add(&[("a", "a"), ("b", "b"), ("c", "c")], plenty) },
-        Step { name: "added", work: add(&[("d", "d"), ("e", "e")], 1024) },
+        Step { name: "added", work: add(&[("d", "d"), ("k", "code k")], 1024) },
         Step { name: "replaced", work: add(&[("a", "new a"), ("f", "f"), ("f", "new f")], plenty) },
         Step { name: "removed", work: Work::Remove(vec!["b".into(), "f".into()]) },
-        Step { name: "joined", work: Work::Merge(documents(&[("g", "g"), ("a", "newest a")])) },
+        Step { name: "joined", work: Work::Merge(documents(&[("g", "g"), ("a", "newest a"), ("k", "new code k")])) },
         Step { name: "removed again", work: Work::Remove(vec!["g".into()]) },
         Step { name: "merged", work: Work::Merge(Vec::new()) },
     ]
@@ -82,7 +98,10 @@ pub(crate) fn random(seed: u64) -> Vec<Step> {
     for step in 0..n_steps {
         let chosen = ids(3);
         let version = format!("{seed}, {step}");
-        let of = |id: String| (id.clone(), text(&format!("{id} of {version}"), 10 + 7 * step));
+        let of = |id: String| {
+            let kind = if matches!(&*id, "3" | "7") { "code" } else { "text" };
+            (id.clone(), text_or_code(&format!("{kind} {id} of {version}"), 10 + 7 * step))
+        };
         let work = match step {
             2 => Work::Remove(chosen),
             3 => Work::Merge(chosen.into_iter().map(of).collect()),
@@ -125,7 +144,9 @@ pub(crate) fn assert_workable(
 
 fn add_to(writer: &mut IndexWriter, documents: &[(String, String)], memory_bytes: usize) -> Result<()> {
     let row = |(id, text): &(String, String)| {
-        Ok(Row::Document(Box::new(document_of("an origin", id.as_str(), text.as_str()))))
+        let mut document = document_of("an origin", id.as_str(), text.as_str());
+        language_of(text).name().clone_into(&mut document.attributes.language);
+        Ok(Row::Document(Box::new(document)))
     };
     // One thread, so that the calls of the storage come in the same order every time.
     let options = BuildOptions { memory_bytes, threads: 1, ..BuildOptions::default() };
@@ -182,9 +203,11 @@ pub(crate) struct Seen {
     answer: Option<Answer>,
 }
 
-/// Passages of four documents, two of which are removed or replaced in time, and of none.
-static QUERY: LazyLock<String> =
-    LazyLock::new(|| ["a", "nothing", "b", "d", "new a"].map(|name| text(name, 30)).join(" "));
+/// Passages of four documents, two of which are removed or replaced in time, and of none; and two functions, one of which is replaced by the other.
+static QUERY: LazyLock<String> = LazyLock::new(|| {
+    let prose = ["a", "nothing", "b", "d", "new a"].map(|name| text(name, 30)).join(" ");
+    prose + &["code k", "new code k"].map(|name| fenced(Language::Python, &code(name))).concat()
+});
 static POLICY: LazyLock<Policy> = LazyLock::new(listing_policy);
 
 /// Reads everything: the manifest, every byte of every file, every document, and the answer to a check.

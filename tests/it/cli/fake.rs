@@ -68,6 +68,11 @@ impl Backend for Fake {
         progress.report(Snapshot { input_bytes_done: 1, input_bytes: 2, documents: 1, step: Step::Reading });
         let skipped = |row, reason| Skipped { path: "corpus/a.jsonl.gz".into(), row, reason };
         Ok(IndexSummary {
+            code_documents: 4_200,
+            code_troubles: vec![
+                ("costly to parse (a run of NUL bytes): compared by their tokens alone".into(), 1),
+                ("longer than 1048576 bytes: compared word by word".into(), 2),
+            ],
             generation: 3,
             added: 9_990,
             replaced: 10,
@@ -174,7 +179,7 @@ impl Backend for Fake {
         Ok(Inspection {
             name: "corpus-index".into(),
             generation: 7,
-            format_version: 1,
+            format_version: 2,
             recipe: "normaliser 1, k 8, L 25, shingle 5, K 256, bands 32x8".into(),
             has_private_seed: false,
             documents: 9_997,

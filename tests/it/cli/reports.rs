@@ -76,6 +76,7 @@ fn found(kind: CopyKind, text: &str, range: Range<usize>, source: &str) -> Match
             index: "books".into(),
         },
         renames: Vec::new(),
+        code: None,
         document_count: 7,
         document_count_capped: false,
         common: false,

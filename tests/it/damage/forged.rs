@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use copytrace_indexer::ids::{DocIdx, Key};
-use copytrace_indexer::index::block_file::{BlockFile, BlockFileWriter, Component, Seal};
+use copytrace_indexer::index::block_file::{BlockFile, BlockFileWriter, Component, FORMAT_VERSION, Seal};
 use copytrace_indexer::index::catalog::{AttributeField, Catalog};
 use copytrace_indexer::index::documents::Documents;
 use copytrace_indexer::index::key_table::KeyTable;
@@ -210,7 +210,12 @@ fn read(component: Component, file: BlockFile, payload: &[u8], n_docs: u32, rand
                 let _ = text.verify();
             }
         }
-        Component::Anchors | Component::Bands | Component::Exact | Component::Ids => {
+        Component::Anchors
+        | Component::Lexemes
+        | Component::Units
+        | Component::Bands
+        | Component::Exact
+        | Component::Ids => {
             let Ok(table) = KeyTable::open(file) else { return };
             let mut values = Vec::new();
             for n in 0..32 {
@@ -288,7 +293,7 @@ pub(super) fn manifest_of(files: &Files) -> serde_json::Value {
 }
 
 pub(super) fn sealed_manifest(body: &[u8]) -> FileBytes {
-    let head = format!("copytrace-manifest 1 {} {:016x}\n", body.len(), xxh3_64(body));
+    let head = format!("copytrace-manifest {FORMAT_VERSION} {} {:016x}\n", body.len(), xxh3_64(body));
     FileBytes::from_vec([head.as_bytes(), body].concat())
 }
 

@@ -136,20 +136,29 @@ fn parts_that_do_not_fit_under_right_checksums_are_found() {
     let set = |at: usize, value: u8| move |payload: &mut Vec<u8>| payload[at] = value;
     let found = misfit(Component::Bands, swap(first_posting, 8));
     assert!(found.starts_with("order of postings differs"), "{found}");
-    // The value of a posting is its lower half. That of the last one can be anything without a change of the order.
-    for component in [Component::Bands, Component::Exact, Component::Ids] {
+    // The value of a posting is its lower half, or its lower 40 bits. That of the last one can be anything without a change of the order.
+    for (component, top_byte) in [
+        (Component::Bands, 3),
+        (Component::Exact, 3),
+        (Component::Ids, 3),
+        (Component::Anchors, 4),
+        (Component::Lexemes, 4),
+        (Component::Units, 4),
+    ] {
         let found = misfit(component, |payload| {
             let number = |at: usize| u64::from_le_bytes(payload[at..at + 8].try_into().unwrap());
             let offset = |at: usize| usize::try_from(number(at)).unwrap();
             let footer = payload.len() - 56;
             let (start, end) = (offset(footer + 16), offset(footer + 24));
             let last = (start..end).step_by(8).rfind(|&at| number(at) != u64::MAX).unwrap();
-            payload[last + 3] = 0x7F;
+            payload[last + top_byte] = 0x7F;
         });
         assert!(found.starts_with("value of a posting differs: expected `below "), "{found}");
     }
     let found = misfit(Component::Documents, set(0, 1));
     assert!(found.starts_with("text start differs: expected `0`, found `1`"), "{found}");
+    let found = misfit(Component::Documents, set(7, 10));
+    assert!(found.starts_with("language differs: expected `below 10`, found `10`"), "{found}");
     let found = misfit(Component::Documents, |payload| payload[12] ^= 1);
     assert!(found.starts_with("bytes of text and number of words differs"), "{found}");
     let file_of = |payload: &[u8], name: &[u8]| {
@@ -173,8 +182,9 @@ fn parts_that_do_not_fit_under_right_checksums_are_found() {
 fn a_manifest_that_lacks_a_file_is_damaged_although_its_checksum_is_right() {
     let (files, _) = index_files();
     let (manifest_path, _) = manifest_bytes(&files);
-    // A segment without anchors is one for deduplication.
-    for component in Component::ALL.into_iter().filter(|&component| component != Component::Anchors) {
+    // A segment without these is one for deduplication, or one of prose.
+    let optional = [Component::Anchors, Component::Lexemes, Component::Units];
+    for component in Component::ALL.into_iter().filter(|component| !optional.contains(component)) {
         let mut manifest = manifest_of(&files);
         let lacking = manifest["segments"][1]["files"].as_object_mut().unwrap().remove(component.name());
         if component == Component::Tombstones {
