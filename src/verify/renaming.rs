@@ -177,11 +177,13 @@ impl Renaming {
         let alias_of = |ours: (Space, u64), theirs: (Space, u64)| {
             names_of.get(&ours.1).is_some_and(|names| names.iter().any(|&name| known.contains(&(name, theirs.1))))
         };
-        let is_itself = |hash: u64| known.contains(&(hash, hash));
+        // In its own space: a member `weight` that stays says nothing about a variable `weight`.
+        let unchanged: BTreeSet<(Space, u64)> =
+            renaming.accepted.iter().filter(|(a, b)| a == b).map(|&(a, _)| a).collect();
         let more: Vec<_> = ranked
             .iter()
             .filter(|&&((ours, theirs), (_, _, is_binding))| {
-                let is_new = is_binding && !is_itself(ours.1) && !is_itself(theirs.1);
+                let is_new = is_binding && !unchanged.contains(&ours) && !unchanged.contains(&theirs);
                 is_new || ours.1 == theirs.1 || alias_of(ours, theirs)
             })
             .map(|&(pair, _)| pair)
