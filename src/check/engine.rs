@@ -14,12 +14,13 @@ use super::common::{Commonness, GramSize, WordGrams};
 use super::describe::Context;
 use super::indexes::{FollowedIndex, NamedIndex, lock};
 use super::lexical::LexicalBuffers;
-use super::parts::{Parts, find_code};
+use super::parts::{Part, Parts, find_code};
 use super::passages::{self, Buffers, Copy, Subject};
 use super::policy::Policy;
 use super::prompt::Echo;
-use super::{Checker, Request, TEXT_BYTES_MAX, code, lexical, units, whole};
+use super::{Checker, Request, TEXT_BYTES_MAX, code, lexical, whole};
 use crate::error::{Error, Result};
+use crate::query::passages::Candidates;
 use crate::query::prints::{CodePrints, Prints};
 use crate::query::{documents, passages as query_passages};
 use crate::verify::kind::CopyKind;
@@ -131,47 +132,10 @@ impl Engine {
         let jaccard_min = self.policy.near_duplicate_jaccard_min();
         let mut missing = Missing::default();
 
+        let one = OneIndex { policy: &self.policy, named, request, subject, words: &candidates };
         let mut code = CodeWords::default();
-        let mark_table = MarkTable::new(|kind, spelling| index.fingerprinter().lexer().hash_of(kind, spelling));
         for part in &parts.parts {
-            let content = &text[part.bytes.clone()];
-            code_prints.compute(index.fingerprinter(), content, part.language);
-            code.add(part, &code_prints.lexemes, &prints.words);
-            let mut found = query_passages::find_code(index, code_prints, deadline)?;
-            let size = GramSize::of_lexemes(index.fingerprinter().recipe());
-            let units = units::find(index, content, part.language, deadline, &mut code_buffers.parsers)?;
-            units.nominate(index, &code_prints.lexemes, size.gram_words, &mut found);
-            missing.trouble = missing.trouble.or(units.trouble.filter(|trouble| *trouble != Trouble::NoGrammar));
-            let subject = CodeSubject {
-                subject,
-                start: part.bytes.start,
-                code: content,
-                language: part.language,
-                prints: code_prints,
-            };
-            let mut verified =
-                code::verify(subject, &mark_table, &found, &units, tokens_min, &mut buffers.work, code_buffers)?;
-            let similar = documents::find_code(index, code_prints)?;
-            code::verify_similar(subject, &similar, jaccard_min, &mut verified, &mut buffers.work)?;
-            missing.is_late |= found.is_late || verified.is_late;
-            missing.is_stale |= found.is_stale;
-            missing.is_overfull |= found.is_overfull || verified.is_overfull;
-            code.cover(&found, &verified.copies);
-            let origins_min = self.policy.common_origins_min();
-            let context = Context {
-                named,
-                text,
-                hashes: &code_prints.lexemes.hashes,
-                candidates: &found,
-                echo: &Echo::find_code(index.fingerprinter(), code_prints, &request.prompt, part.language),
-                commonness: &Commonness::of_code(
-                    &found,
-                    origins_min,
-                    WordGrams { candidates: &candidates, starts: &prints.words.starts },
-                ),
-                gram_words: size.gram_words,
-            };
-            missing.is_cut |= describe_all(&context, subject.subject, verified.copies, answer)?;
+            one.check_code(part, &mut code, code_prints, (code_buffers, &mut buffers.work), &mut missing, answer)?;
         }
         code.leave_out(index, &mut candidates)?;
 
@@ -209,6 +173,62 @@ impl Engine {
         };
         missing.is_cut |= describe_all(&context, subject, copies, answer)?;
         missing.say(&named.name, &mut answer.degraded);
+        Ok(())
+    }
+}
+
+/// What is asked of one index.
+struct OneIndex<'a> {
+    policy: &'a Policy,
+    named: &'a NamedIndex,
+    request: &'a Request,
+    subject: Subject<'a>,
+    /// Candidates of the text as a whole, by its words.
+    words: &'a Candidates,
+}
+
+impl OneIndex<'_> {
+    /// Adds the copies of a part that is code to the answer, and notes what they explain.
+    fn check_code(
+        &self,
+        part: &Part,
+        code: &mut CodeWords,
+        prints: &mut CodePrints,
+        (buffers, work): (&mut CodeBuffers, &mut Work),
+        missing: &mut Missing,
+        answer: &mut Answer,
+    ) -> Result<()> {
+        let Subject { index, text, deadline, .. } = self.subject;
+        let fingerprinter = index.fingerprinter();
+        let content = &text[part.bytes.clone()];
+        prints.compute(fingerprinter, content, part.language);
+        code.add(part, &prints.lexemes, &self.subject.prints.words);
+        let mut candidates = query_passages::find_code(index, prints, deadline)?;
+        let part_start = part.bytes.start;
+        let subject =
+            CodeSubject { subject: self.subject, start: part_start, code: content, language: part.language, prints };
+        let table = MarkTable::new(|kind, spelling| fingerprinter.lexer().hash_of(kind, spelling));
+        let tokens_min = self.policy.report_tokens_min();
+        let (mut verified, trouble) = code::verify(subject, &table, &mut candidates, tokens_min, work, buffers)?;
+        let similar = documents::find_code(index, prints)?;
+        let jaccard_min = self.policy.near_duplicate_jaccard_min();
+        code::verify_similar(subject, &similar, jaccard_min, &mut verified, work)?;
+        missing.trouble = missing.trouble.or(trouble.filter(|trouble| *trouble != Trouble::NoGrammar));
+        missing.is_late |= candidates.is_late || verified.is_late;
+        missing.is_stale |= candidates.is_stale;
+        missing.is_overfull |= candidates.is_overfull || verified.is_overfull;
+        code.cover(&candidates, &verified.copies);
+        let words = WordGrams { candidates: self.words, starts: &self.subject.prints.words.starts };
+        let context = Context {
+            named: self.named,
+            text,
+            hashes: &prints.lexemes.hashes,
+            candidates: &candidates,
+            echo: &Echo::find_code(fingerprinter, prints, &self.request.prompt, part.language),
+            commonness: &Commonness::of_code(&candidates, self.policy.common_origins_min(), words),
+            gram_words: GramSize::of_lexemes(fingerprinter.recipe()).gram_words,
+        };
+        missing.is_cut |= describe_all(&context, self.subject, verified.copies, answer)?;
         Ok(())
     }
 }

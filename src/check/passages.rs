@@ -233,11 +233,23 @@ pub(super) fn verify(
 }
 
 /// What became of one region.
-enum Region {
+pub(super) enum Region {
     /// Its copies were added; `is_capped` where alignment stopped at a bound on its work.
     Aligned { is_capped: bool },
     /// An alignment reached the edge of the window.
     TooNarrow,
+}
+
+/// Aligns a region through larger and larger windows, as long as an alignment reaches the edge of one: it may go on beyond it. Returns whether
+/// something was left out.
+pub(super) fn widen(mut align: impl FnMut(u32) -> Result<Region>) -> Result<bool> {
+    let mut margin = MARGIN_BYTES;
+    loop {
+        match align(margin)? {
+            Region::Aligned { is_capped } => return Ok(is_capped),
+            Region::TooNarrow => margin = margin.saturating_mul(4),
+        }
+    }
 }
 
 /// One candidate under verification.
@@ -261,14 +273,7 @@ impl Job<'_> {
             if self.subject.is_late() || self.buffers.work.is_spent() {
                 return Ok(true);
             }
-            let mut margin = MARGIN_BYTES;
-            is_capped |= loop {
-                match self.align_region(segment, &record, hits, margin, copies)? {
-                    Region::Aligned { is_capped } => break is_capped,
-                    // An alignment that reaches the window's edge may go on beyond it: look again through a larger window.
-                    Region::TooNarrow => margin = margin.saturating_mul(4),
-                }
-            };
+            is_capped |= widen(|margin| self.align_region(segment, &record, hits, margin, copies))?;
         }
         Ok(is_capped)
     }

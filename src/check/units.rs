@@ -161,6 +161,11 @@ impl KnownUnits {
         candidates.documents.sort_by(|a, b| b.bits.total_cmp(&a.bits).then(a.place.cmp(&b.place)));
     }
 
+    /// Tells whether a document has one of them.
+    pub(super) fn has(&self, place: Place) -> bool {
+        self.units.iter().any(|known| known.places.contains_key(&place))
+    }
+
     /// Returns the longest unit that a document has at a place within `bytes`, with where it begins.
     pub(super) fn longest(&self, place: Place, bytes: std::ops::Range<u32>) -> Option<(&KnownUnit, u32)> {
         self.units.iter().find_map(|known| {

@@ -2,10 +2,9 @@
 //!
 //! Cost: one lookup a word and segment (0.2 us warm), then O(hits log hits).
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
-use copytrace_indexer::ids::{DocIdx, Key};
+use copytrace_indexer::ids::{DocIdx, Key, OriginKey};
 use copytrace_indexer::index::key_table::KeyTable;
 use copytrace_indexer::index::segment::Segment;
 use copytrace_indexer::index::snapshot::Index;
@@ -119,7 +118,7 @@ fn find_grams(
         }
     }
     let mut postings: Vec<Posting> = Vec::new();
-    let mut values = Vec::new();
+    let (mut values, mut origins) = (Vec::new(), Vec::new());
     let keys_per_glance = (LOOKUPS_PER_GLANCE / index.segments().len().max(1)).max(1);
     for (n_keys, group) in by_key.chunk_by(|a, b| a.0 == b.0).enumerate() {
         if n_keys % keys_per_glance == 0 && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -128,26 +127,35 @@ fn find_grams(
         }
         let (key, first_word) = group[0];
         let first_posting = postings.len();
-        let mut count = GramCount::default();
-        let mut docs = BTreeSet::new();
-        let mut origins = BTreeSet::new();
+        let (mut count, mut n_docs) = (GramCount::default(), 0_u32);
+        origins.clear();
         for (segment_idx, segment) in index.segments().iter().enumerate() {
             let Some(anchors) = table_of(segment) else { continue };
             values.clear();
             let found = anchors.lookup(Key(key), &mut values)?;
             let mut has_removed = false;
+            // Values ascend: those of one document stand together.
+            let mut last: Option<(DocIdx, std::ops::Range<u64>)> = None;
             for &position in &values {
-                let doc = segment.document_at(position)?;
+                let (doc, text) = match last.take().filter(|(_, text)| text.contains(&position)) {
+                    Some(last) => last,
+                    None => {
+                        let doc = segment.document_at(position)?;
+                        let record = segment.record(doc)?;
+                        if !segment.is_removed(doc) {
+                            n_docs += 1;
+                            origins.push(record.origin);
+                        }
+                        (doc, record.text)
+                    }
+                };
+                let source_byte = u32::try_from(position - text.start).unwrap_or(u32::MAX);
+                last = Some((doc, text));
                 if segment.is_removed(doc) {
                     has_removed = true;
-                    continue;
+                } else {
+                    postings.push(Posting { place: Place { segment_idx, doc }, query_word: first_word, source_byte });
                 }
-                let record = segment.record(doc)?;
-                let place = Place { segment_idx, doc };
-                docs.insert(place);
-                origins.insert(record.origin);
-                let source_byte = u32::try_from(position.saturating_sub(record.text.start)).unwrap_or(u32::MAX);
-                postings.push(Posting { place, query_word: first_word, source_byte });
             }
             if let Some(counts) = found.capped {
                 count.is_capped = true;
@@ -156,8 +164,10 @@ fn find_grams(
                 count.n_origins = count.n_origins.max(counts.n_origins);
             }
         }
-        origins.remove(&copytrace_indexer::ids::OriginKey::UNKNOWN);
-        count.n_docs = count.n_docs.max(u32::try_from(docs.len()).unwrap_or(u32::MAX));
+        origins.retain(|&origin| origin != OriginKey::UNKNOWN);
+        origins.sort_unstable();
+        origins.dedup();
+        count.n_docs = count.n_docs.max(n_docs);
         count.n_origins = count.n_origins.max(u32::try_from(origins.len()).unwrap_or(u32::MAX));
         candidates.is_stale |= count.is_stale;
         for &(_, word) in group {

@@ -32,19 +32,21 @@ struct Alias {
 /// Names of a text that stand for others: which, and for which.
 pub type Aliases = Vec<(u64, u64)>;
 
-/// Copies lexemes, and what `marks` says about them, without the statements at the start of a function that only give a parameter a short name: `a = self`.
-/// Returns the number that each lexeme had, and the aliases.
+/// Lexemes of a statement `a = b`.
+pub const ALIAS_LEXEMES: u32 = 3;
+
+/// Drops from lexemes, and from what `marks` says about them, the statements at the start of a function that only give a parameter a short name:
+/// `a = self`. Returns where they stood, ascending, and the aliases.
 ///
 /// Only behind the colon that ends a header, in lines of their own: elsewhere such a statement is part of what the code does.
-pub fn drop_aliases(text: &str, all: &Lexemes, marks: &mut Vec<u32>, kept: &mut Lexemes) -> (Vec<u32>, Aliases) {
-    kept.clear();
-    let (mut places, mut aliases) = (Vec::with_capacity(all.len()), Vec::new());
-    let n = all.len();
-    let begins_line =
-        |at: usize| at >= n || at == 0 || text[all.ends[at - 1] as usize..all.starts[at] as usize].contains('\n');
-    let is_name = |at: usize| at < n && all.kinds[at] == LexemeKind::Name;
+pub fn drop_aliases(text: &str, lexemes: &mut Lexemes, marks: &mut Vec<u32>) -> (Vec<u32>, Aliases) {
+    let (mut dropped, mut aliases) = (Vec::new(), Vec::new());
+    let n = lexemes.len();
+    let begins_line = |at: usize| {
+        at >= n || at == 0 || text[lexemes.ends[at - 1] as usize..lexemes.starts[at] as usize].contains('\n')
+    };
+    let is_name = |at: usize| at < n && lexemes.kinds[at] == LexemeKind::Name;
     let (mut at, mut is_header, mut may_follow) = (0, false, false);
-    let mut kept_marks = Vec::with_capacity(n);
     while at < n {
         if may_follow
             && is_name(at)
@@ -53,24 +55,36 @@ pub fn drop_aliases(text: &str, all: &Lexemes, marks: &mut Vec<u32>, kept: &mut 
             && begins_line(at)
             && begins_line(at + 3)
         {
-            aliases.push((all.hashes[at], all.hashes[at + 2]));
-            at += 3;
+            aliases.push((lexemes.hashes[at], lexemes.hashes[at + 2]));
+            dropped.push(u32::try_from(at).unwrap_or(u32::MAX));
+            at += ALIAS_LEXEMES as usize;
             continue;
         }
         let own = marks[at];
         is_header |= own & mark::DEF != 0;
         may_follow = is_header && own & mark::COLON != 0 && begins_line(at + 1);
         is_header &= !may_follow;
-        kept.kinds.push(all.kinds[at]);
-        kept.hashes.push(all.hashes[at]);
-        kept.starts.push(all.starts[at]);
-        kept.ends.push(all.ends[at]);
-        kept_marks.push(own);
-        places.push(u32::try_from(at).unwrap_or(u32::MAX));
         at += 1;
     }
-    *marks = kept_marks;
-    (places, aliases)
+    if !dropped.is_empty() {
+        drop_at(&dropped, &mut lexemes.kinds);
+        drop_at(&dropped, &mut lexemes.hashes);
+        drop_at(&dropped, &mut lexemes.starts);
+        drop_at(&dropped, &mut lexemes.ends);
+        drop_at(&dropped, marks);
+    }
+    (dropped, aliases)
+}
+
+/// Drops the values of aliases.
+fn drop_at<T>(aliases: &[u32], values: &mut Vec<T>) {
+    let mut at = 0;
+    values.retain(|_| {
+        let before = aliases.partition_point(|&first| first <= at);
+        let is_alias = before > 0 && at < aliases[before - 1] + ALIAS_LEXEMES;
+        at += 1;
+        !is_alias
+    });
 }
 
 /// What is notation in the query.
