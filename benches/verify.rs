@@ -42,7 +42,13 @@ impl Text {
     }
 
     fn view(&self) -> TextView<'_> {
-        TextView { text: &self.original, hashes: &self.hashes, starts: &self.starts, ends: &self.ends }
+        TextView {
+            text: &self.original,
+            hashes: &self.hashes,
+            contents: &self.hashes,
+            starts: &self.starts,
+            ends: &self.ends,
+        }
     }
 }
 

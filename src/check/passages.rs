@@ -340,7 +340,7 @@ fn regions(hits: &[Hit], reach: u32) -> Vec<&[Hit]> {
 }
 
 pub(super) fn view<'a>(text: &'a str, words: &'a Words) -> TextView<'a> {
-    TextView { text, hashes: &words.hashes, starts: &words.starts, ends: &words.ends }
+    TextView { text, hashes: &words.hashes, contents: &words.hashes, starts: &words.starts, ends: &words.ends }
 }
 
 /// A stretch of a document's text.

@@ -125,7 +125,7 @@ impl Scratch {
         self.seeds.sort_unstable();
     }
 
-    /// Widens each seed to its maximal exact run; leaves the runs longest first.
+    /// Widens each seed to its maximal exact run; leaves the runs longest first, and of equally long ones those whose contents are most alike.
     ///
     /// Diagonals with most seeds go first, so that a budget that runs out has been spent where it counts.
     fn widen_seeds(&mut self, query: &TextView, source: &TextView, work: &mut Work) {
@@ -152,7 +152,15 @@ impl Scratch {
                 self.runs.push(run);
             }
         }
-        self.runs.sort_unstable_by_key(|run| (Reverse(run.len), run.query, run.source));
+        if std::ptr::eq(query.hashes, query.contents) {
+            self.runs.sort_unstable_by_key(|run| (Reverse(run.len), run.query, run.source));
+            return;
+        }
+        let n_same = |run: &Run| {
+            let (q, s, len) = (run.query as usize, run.source as usize, run.len as usize);
+            query.contents[q..q + len].iter().zip(&source.contents[s..s + len]).filter(|(a, b)| a == b).count()
+        };
+        self.runs.sort_by_cached_key(|run| (Reverse(run.len), Reverse(n_same(run)), run.query, run.source));
     }
 
     /// Tells whether runs that were found already explain the words of `run`: long runs are needed to explain a long one.

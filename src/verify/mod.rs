@@ -58,8 +58,10 @@ pub mod work;
 pub struct TextView<'a> {
     /// The original text, below 4 GiB.
     pub text: &'a str,
-    /// One hash a word, of its normal form.
+    /// One hash a word, of its normal form, or of what of it has to be the same for words to be aligned.
     pub hashes: &'a [u64],
+    /// One hash a word, of all of it: of runs that are equally long, those with most words that are the same go first. The same slice where `hashes` say all.
+    pub contents: &'a [u64],
     /// First byte of each word.
     pub starts: &'a [u32],
     /// One past the last byte of each word.

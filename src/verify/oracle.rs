@@ -50,7 +50,13 @@ impl Text {
     }
 
     pub(super) fn view(&self) -> TextView<'_> {
-        TextView { text: &self.original, hashes: &self.hashes, starts: &self.starts, ends: &self.ends }
+        TextView {
+            text: &self.original,
+            hashes: &self.hashes,
+            contents: &self.hashes,
+            starts: &self.starts,
+            ends: &self.ends,
+        }
     }
 }
 

@@ -27,9 +27,10 @@ use crate::verify::work::Work;
 
 /// Stretches that are aligned though they share little.
 const STRETCHES_ALWAYS: usize = 2;
-/// What explains a k-gram well enough for further documents to be counted only: two verbatim copies, three reformatted, four others. Of several versions
-/// of a document the one that is the source is among the first of its kind.
+/// What explains a k-gram well enough for further documents to be counted only: two verbatim copies, three reformatted, four others.
 const EXPLAINED: u8 = 12;
+/// Stretches that are aligned of those that share as much as the best: the eight origins that make a copy common by default.
+const EQUALS_MAX: u8 = 8;
 /// What a copy of any kind, and less than a copy, explains of it.
 const WEIGHT_MIN: u8 = 3;
 /// So many times the k-grams of a document a sure copy has so that it explains them all.
@@ -114,8 +115,10 @@ fn stretches<'a>(part: CodeSubject<'_>, candidates: &'a Candidates, units: &Know
 /// How a k-gram is explained.
 #[derive(Debug, Clone, Copy, Default)]
 struct Explained {
-    /// By how many, up to [`EXPLAINED`].
+    /// How well, of [`EXPLAINED`].
     weight: u8,
+    /// By how many stretches.
+    n_stretches: u8,
     /// K-grams of the largest copy around it.
     n_best: u32,
     /// K-grams of the largest sure copy around it.
@@ -200,6 +203,7 @@ impl<'a> Round<'a> {
         for (word, weight) in gained {
             let explained = &mut self.explained[word as usize];
             explained.weight = explained.weight.saturating_add(weight);
+            explained.n_stretches = explained.n_stretches.saturating_add(1);
         }
         Ok(())
     }
@@ -209,9 +213,11 @@ impl<'a> Round<'a> {
         let n_grams = stretch.words.len();
         let is_unit = units.has(stretch.place);
         let is_open = |&word: &u32| {
-            let Explained { weight, n_best, n_sure } = self.explained[word as usize];
+            let Explained { weight, n_stretches, n_best, n_sure } = self.explained[word as usize];
             let is_better = is_unit || n_grams * BETTER_FACTOR >= n_sure as usize;
-            (weight < EXPLAINED && is_better) || n_grams as f64 > WHOLE_FACTOR * f64::from(n_best)
+            (weight < EXPLAINED && is_better)
+                || (n_stretches < EQUALS_MAX && n_grams >= n_best as usize)
+                || n_grams as f64 > WHOLE_FACTOR * f64::from(n_best)
         };
         // A unit that both have is no idiom of a few lexemes.
         let is_weak = || !is_unit && distinct_grams(self.part, candidates, &stretch.words) < GRAMS_MIN;

@@ -82,7 +82,8 @@ impl Prepared {
     }
 
     pub(super) fn view<'a>(&'a self, text: &'a str) -> TextView<'a> {
-        TextView { text, hashes: &self.shapes, starts: &self.lexemes.starts, ends: &self.lexemes.ends }
+        let Lexemes { hashes, starts, ends, .. } = &self.lexemes;
+        TextView { text, hashes: &self.shapes, contents: hashes, starts, ends }
     }
 
     /// Returns the lexeme that begins at a byte.
