@@ -124,12 +124,14 @@ pub fn compare_code(
     let facts = Facts::find(query, source, &pairs);
 
     let literals_changed = facts.literals_changed;
+    let is_changed = !facts.renames.is_empty() || literals_changed > 0;
     let kind = if gaps.n_differences > 0 {
         CopyKind::Edited
-    } else if !facts.renames.is_empty() || literals_changed > 0 {
-        CopyKind::Renamed
     } else if is_verbatim(query.stretch(&query_range), source.stretch(&source_range)) {
+        // First: a change of indentation may change what is in a string of several lines.
         CopyKind::Verbatim
+    } else if is_changed {
+        CopyKind::Renamed
     } else {
         CopyKind::Reformatted
     };
@@ -167,7 +169,8 @@ fn accept(query: &CodeView<'_>, source: &CodeView<'_>, pairs: &mut Vec<Pair>, al
         .filter(|pair| is_name(pair))
         .map(|pair| NamePair { query: pair.query, source: pair.source })
         .collect();
-    let renaming = Renaming::find(query.named, source.named, &names, aliases);
+    let shares_line = |at: u32, other: u32| !(at + 1..=other).any(|at| query.begins_line(at));
+    let renaming = Renaming::find(query.named, source.named, &names, aliases, shares_line);
     pairs.retain(|pair| {
         !is_name(pair)
             || renaming.accepts(query.named, source.named, NamePair { query: pair.query, source: pair.source })

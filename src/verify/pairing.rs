@@ -95,13 +95,17 @@ impl Pairing<'_> {
         }
     }
 
-    /// Pairs two short stretches: place by place where they are equally long; or all that is no layout of one within the other.
+    /// Pairs two short stretches: place by place where they are equally long and that pairs anything; or all that is no layout of one
+    /// within the other.
     fn face(&mut self, ours: Range<u32>, theirs: Range<u32>) {
         if ours.len() == theirs.len() {
-            for (at, other) in ours.zip(theirs) {
+            let n_before = self.pairs.len();
+            for (at, other) in ours.clone().zip(theirs.clone()) {
                 self.push(at, other);
             }
-            return;
+            if self.pairs.len() > n_before {
+                return;
+            }
         }
         let ours: Vec<u32> = ours.filter(|&at| !is_layout(self.query, at)).collect();
         let theirs: Vec<u32> = theirs.filter(|&at| !is_layout(self.source, at)).collect();
