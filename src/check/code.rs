@@ -15,13 +15,12 @@ use copytrace_indexer::lexemes::{LexemeKind, Lexemes};
 use copytrace_indexer::limits::LEXED_BYTES_MAX;
 use copytrace_indexer::normalise::Words;
 use copytrace_indexer::span::Span;
-use copytrace_indexer::syntax::Level;
 
 use super::answer::{CodeFacts, Rename};
 use super::parts::Part;
 use super::passages::{Copy, MARGIN_BYTES, SourceText, Subject, Verified};
 use super::support::Evidence;
-use super::units::{KnownUnits, Parsers, prove};
+use super::units::{KnownUnits, Parsers, Proving, Sides};
 use super::whole::near_duplicate;
 use crate::error::Result;
 use crate::query::documents::WholeDocuments;
@@ -86,8 +85,6 @@ const SIMILAR_SUPPORT: f64 = 10.0;
 const ORIGINS_POWER: f64 = 0.75;
 /// Information of a k-gram that one of 4,096 documents has, in bits: what is unique among fewer says accordingly less.
 const UNIQUE_BITS_MIN: f64 = 12.0;
-/// Comparisons for which a parsed byte is taken: 100 ns.
-const WORK_PER_PARSED_BYTE: usize = 64;
 /// Least support of a copy that is listed: what has less is an idiom, whatever a policy says.
 const SUPPORT_MIN: f64 = -3.0;
 /// Renames that are listed.
@@ -202,9 +199,9 @@ pub(super) fn verify(
     let mut explained = vec![0_u8; part.prints.grams.len()];
     let mut n_docs = 0;
     let mut verified = Verified::default();
-    // One that only a unit nominated has no k-grams.
+    // A unit says more than the k-grams in it, of which each may be an idiom.
     let is_weak = |candidate: &Candidate| {
-        !candidate.words.is_empty() && distinct_grams(part, candidates, &candidate.words) < GRAMS_MIN
+        distinct_grams(part, candidates, &candidate.words) < GRAMS_MIN && !units.are_in(candidate.place)
     };
     for candidate in &candidates.documents {
         let is_news = candidate.hits.iter().any(|hit| explained[hit.query_word as usize] < EXPLAINED);
@@ -222,8 +219,10 @@ pub(super) fn verify(
         n_docs += 1;
         let first = verified.copies.len();
         let weak = Vec::new();
-        let mut job = Job { part, table, candidates, candidate, units, tokens_min, work, buffers, weak };
+        let is_late = false;
+        let mut job = Job { part, table, candidates, candidate, units, tokens_min, work, buffers, weak, is_late };
         verified.is_overfull |= job.align_regions(&mut verified.copies)?;
+        verified.is_late |= job.is_late;
         for word in job.weak {
             explained[word as usize] = explained[word as usize].saturating_add(1);
         }
@@ -249,6 +248,8 @@ struct Job<'a> {
     buffers: &'a mut CodeBuffers,
     /// Evidence of what is hardly a copy.
     weak: Vec<u32>,
+    /// Whether the deadline passed before all was compared.
+    is_late: bool,
 }
 
 /// What became of one region.
@@ -261,7 +262,7 @@ enum Region {
 }
 
 impl Job<'_> {
-    /// Aligns every region of the document that has hits. Returns whether something was left out.
+    /// Aligns every region of the document that has hits. Returns whether there were more than are aligned.
     fn align_regions(&mut self, copies: &mut Vec<Copy>) -> Result<bool> {
         let place = self.candidate.place;
         let segment = &self.part.subject.index.segments()[place.segment_idx];
@@ -274,7 +275,11 @@ impl Job<'_> {
             self.candidate.hits.chunk_by(|a, b| b.source_byte - a.source_byte <= reach).collect();
         let mut is_capped = regions.len() > REGIONS_PER_DOC_MAX;
         for hits in regions.into_iter().take(REGIONS_PER_DOC_MAX) {
-            if self.part.subject.is_late() || self.work.is_spent() {
+            if self.part.subject.is_late() {
+                self.is_late = true;
+                return Ok(is_capped);
+            }
+            if self.work.is_spent() {
                 return Ok(true);
             }
             let mut margin = MARGIN_BYTES;
@@ -335,26 +340,15 @@ impl Job<'_> {
         for alignment in &aligned.alignments {
             let compared = compare_code(&query, &source_code, alignment, &prepared.aliases);
             let Some(mut compared) = compared else { continue };
-            let at = source.start + compared.source_span.start..source.start + compared.source_span.end;
             let is_exact = matches!(compared.kind, CopyKind::Verbatim | CopyKind::Reformatted);
             let mut proven = None;
-            if let (false, Some((known, byte))) = (is_exact, self.units.longest(self.candidate.place, at)) {
-                let stretch = text.get((byte - source.start) as usize..).unwrap_or("");
-                let proof = prove(known, stretch, source.language, part.subject.deadline, parsers);
-                let unit_bytes = (known.unit.end - known.unit.start) as usize;
-                self.work.spend(WORK_PER_PARSED_BYTE * stretch.len().min(4 * unit_bytes));
-                if let Some(proof) = proof {
-                    let source_bytes = byte - source.start..byte - source.start + proof.source_end;
-                    let unit_bytes = known.unit.start..known.unit.end;
-                    if compared.is_proven_by(
-                        &query,
-                        unit_bytes,
-                        &source_code,
-                        source_bytes,
-                        proof.level == Level::Loose,
-                    ) {
-                        proven = Some((known, proof));
-                    }
+            if !is_exact {
+                let sides = Sides { query: &query, source: &source_code, source_start: source.start };
+                let (place, deadline) = (self.candidate.place, part.subject.deadline);
+                match self.units.prove(place, sides, &mut compared, deadline, parsers, self.work) {
+                    Proving::Proven(known, proof) => proven = Some((known, proof)),
+                    Proving::Open => {}
+                    Proving::Late => self.is_late = true,
                 }
             }
             if compared.matched < self.tokens_min {
@@ -368,11 +362,11 @@ impl Job<'_> {
                 continue;
             }
             let views = (&query, &source_code);
+            let firsts: Vec<u32> = compared.renames.iter().map(|&(at, _)| query.span(&(at..at + 1)).start).collect();
             let mut copy = copy_of(part, self.candidate.place, views, source.start, compared, evidence, support)?;
             if let (Some((known, proof)), Some(code)) = (proven, &mut copy.code) {
-                code.renames.retain(|rename| !known.binds(&rename.query));
-                let renames = proof.renames.into_iter().map(|(query, source)| Rename { query, source });
-                code.renames.splice(0..0, renames);
+                let found = firsts.into_iter().zip(std::mem::take(&mut code.renames)).collect();
+                code.renames = proof.merge(known, found);
                 code.renames.truncate(RENAMES_MAX);
                 if !code.renames.is_empty() {
                     copy.kind = CopyKind::Renamed;
@@ -611,7 +605,8 @@ struct Covered {
     place: Place,
     kind: CopyKind,
     span: Span,
-    lexemes: u32,
+    /// Lexemes that are matched, or words in them if those are more.
+    tokens: u32,
 }
 
 /// Which words of the text are code, and which copies of code explain them.
@@ -621,6 +616,8 @@ pub(super) struct CodeWords {
     pub(super) words: Vec<Range<u32>>,
     /// Words that are lexemes: neither comments nor strings.
     is_lexeme: Vec<bool>,
+    /// Words that are lexemes or in one: no comments.
+    is_inside: Vec<bool>,
     covered: Vec<Covered>,
     /// Documents that share lexemes with a part.
     compared: BTreeSet<Place>,
@@ -636,6 +633,7 @@ impl CodeWords {
         let number = |word: usize| u32::try_from(word).unwrap_or(u32::MAX);
         self.words.push(number(first)..number(last));
         self.is_lexeme.resize(words.len(), false);
+        self.is_inside.resize(words.len(), false);
         let mut at = 0;
         for word in first..last {
             let start = words.starts[word] - base;
@@ -644,19 +642,29 @@ impl CodeWords {
             }
             let is_inside = at < lexemes.len() && lexemes.starts[at] <= start;
             self.is_lexeme[word] = is_inside && lexemes.kinds[at] != LexemeKind::Text;
+            self.is_inside[word] = is_inside;
         }
     }
 
     /// Notes the copies of a part, and with which documents it was compared.
-    pub(super) fn cover(&mut self, candidates: &Candidates, copies: &[Copy]) {
+    pub(super) fn cover(&mut self, part: CodeSubject<'_>, candidates: &Candidates, copies: &[Copy]) {
         self.compared.extend(candidates.documents.iter().map(|candidate| candidate.place));
-        let sure = copies.iter().filter(|copy| copy.code.as_ref().is_some_and(|code| code.support > 0.0));
-        self.covered.extend(sure.map(|copy| Covered {
-            place: copy.place,
-            kind: copy.kind,
-            span: copy.query_span,
-            lexemes: copy.matched_words,
-        }));
+        for copy in copies.iter().filter(|copy| copy.code.as_ref().is_some_and(|code| code.support > 0.0)) {
+            let tokens = copy.matched_words.max(self.count_words(part, &copy.query_runs));
+            self.covered.push(Covered { place: copy.place, kind: copy.kind, span: copy.query_span, tokens });
+        }
+    }
+
+    /// Counts the words in some runs of lexemes of a part: a string is one lexeme and many words.
+    fn count_words(&self, part: CodeSubject<'_>, runs: &[Range<u32>]) -> u32 {
+        let (words, lexemes) = (&part.subject.prints.words, &part.prints.lexemes);
+        let word_at = |byte: u32| words.starts.partition_point(|&start| (start as usize) < part.start + byte as usize);
+        let of_run = |run: &Range<u32>| {
+            let (first, last) = (run.start as usize, run.end as usize - 1);
+            let within = word_at(lexemes.starts[first])..word_at(lexemes.ends[last]);
+            self.is_inside[within].iter().filter(|is_inside| **is_inside).count()
+        };
+        u32::try_from(runs.iter().map(of_run).sum::<usize>()).unwrap_or(u32::MAX)
     }
 
     /// Takes from the candidates of words what is code on both sides: that was compared as code.
@@ -687,13 +695,16 @@ impl CodeWords {
     pub(super) fn explains(&self, copy: &Copy) -> bool {
         let length = |span: Span| f64::from(span.end.saturating_sub(span.start));
         let share = if copy.kind == CopyKind::NearDuplicate { WHOLE_SHARE } else { EXPLAINED_SHARE };
-        self.covered.iter().any(|&Covered { place, kind, span, lexemes }| {
+        self.covered.iter().any(|&Covered { place, kind, span, tokens }| {
             let (start, end) = (span.start.max(copy.query_span.start), span.end.min(copy.query_span.end));
             let is_enough = f64::from(end.saturating_sub(start)) >= share * length(copy.query_span);
             let is_better = copy.kind != CopyKind::NearDuplicate || kind != CopyKind::Edited;
             // Of a function that is mostly documentation, words say more; but not which of them are names.
-            let is_more = lexemes >= copy.matched_words || copy.kind == CopyKind::Edited;
+            let is_more = tokens >= copy.matched_words || copy.kind == CopyKind::Edited;
             place == copy.place && is_enough && is_better && is_more
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

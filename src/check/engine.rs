@@ -153,10 +153,11 @@ impl Engine {
                 code::verify(subject, &mark_table, &found, &units, tokens_min, &mut buffers.work, code_buffers)?;
             let similar = documents::find_code(index, code_prints)?;
             code::verify_similar(subject, &similar, jaccard_min, &mut verified, &mut buffers.work)?;
-            missing.is_late |= found.is_late || verified.is_late;
+            missing.is_late |= found.is_late || units.is_late || verified.is_late;
             missing.is_stale |= found.is_stale;
             missing.is_overfull |= found.is_overfull || verified.is_overfull;
-            code.cover(&found, &verified.copies);
+            missing.has_more_units |= units.is_overfull;
+            code.cover(subject, &found, &verified.copies);
             let origins_min = self.policy.common_origins_min();
             let context = Context {
                 named,
@@ -243,6 +244,7 @@ struct Missing {
     is_overfull: bool,
     is_capped: bool,
     is_cut: bool,
+    has_more_units: bool,
     trouble: Option<Trouble>,
 }
 
@@ -263,6 +265,7 @@ impl Missing {
             (self.is_overfull, "more candidates than are compared"),
             (self.is_capped, "more blocks of code than are compared as code"),
             (self.is_cut, "more copies than are described"),
+            (self.has_more_units, "more units of code than are looked up and proven"),
         ] {
             if is_so {
                 degraded.push(format!("index `{index}`: {what}"));

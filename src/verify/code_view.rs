@@ -78,7 +78,8 @@ impl<'a> CodeView<'a> {
         &self.text[self.span(lexemes).range()]
     }
 
-    pub(super) fn span(&self, lexemes: &Range<u32>) -> Span {
+    /// Returns the bytes of some lexemes, at least one.
+    pub fn span(&self, lexemes: &Range<u32>) -> Span {
         let columns = self.named.lexemes;
         Span::new(columns.starts[lexemes.start as usize], columns.ends[lexemes.end as usize - 1])
     }
