@@ -17,7 +17,7 @@ use super::lexical::LexicalBuffers;
 use super::parts::{Parts, find_code};
 use super::passages::{self, Buffers, Copy, Subject};
 use super::policy::Policy;
-use super::prompt::Echo;
+use super::prompt::Prompt;
 use super::{Checker, Request, TEXT_BYTES_MAX, code, lexical, units, whole};
 use crate::error::{Error, Result};
 use crate::query::prints::{CodePrints, Prints};
@@ -92,6 +92,7 @@ impl Engine {
         };
         working.buffers.work = Work::default();
         let parts = find_code(&request.text, request.language);
+        let mut prompt = Prompt::new(&request.prompt);
         for index in &self.indexes {
             let named = index.newest()?;
             if named.is_outdated {
@@ -100,7 +101,7 @@ impl Engine {
                     "index `{name}`: a newer generation is still being opened, the one before was asked"
                 ));
             }
-            self.check_one(&named, request, &parts, working, &mut answer)?;
+            self.check_one(&named, request, &parts, &mut prompt, working, &mut answer)?;
             let generation = named.index.generation().0;
             answer.indexes.push(IndexVersion { name: named.name.to_string(), generation });
         }
@@ -117,6 +118,7 @@ impl Engine {
         named: &NamedIndex,
         request: &Request,
         parts: &Parts,
+        prompt: &mut Prompt<'_>,
         working: &mut Working,
         answer: &mut Answer,
     ) -> Result<()> {
@@ -164,7 +166,7 @@ impl Engine {
                 text,
                 hashes: &code_prints.lexemes.hashes,
                 candidates: &found,
-                echo: &Echo::find_code(index.fingerprinter(), code_prints, &request.prompt, part.language),
+                echo: &prompt.code_echo(index.fingerprinter(), code_prints, part.language),
                 commonness: &Commonness::of_code(
                     &found,
                     origins_min,
@@ -195,7 +197,7 @@ impl Engine {
         missing.is_dedup = index.segments().iter().any(|segment| segment.anchors().is_none());
         missing.is_alike = !has_similar && documents.n_likely > whole::SIMILAR_DOCS_MAX;
         missing.is_capped = parts.is_capped;
-        let echo = Echo::find(index.fingerprinter(), prints, &request.prompt);
+        let echo = prompt.echo(index.fingerprinter(), prints);
         let size = GramSize::of_words(index.fingerprinter().recipe());
         let origins_min = self.policy.common_origins_min();
         let commonness = Commonness::find(index, prints.words.len(), &candidates, &copies, origins_min, size)?;
