@@ -650,7 +650,10 @@ impl CodeWords {
     pub(super) fn cover(&mut self, part: CodeSubject<'_>, candidates: &Candidates, copies: &[Copy]) {
         self.compared.extend(candidates.documents.iter().map(|candidate| candidate.place));
         for copy in copies.iter().filter(|copy| copy.code.as_ref().is_some_and(|code| code.support > 0.0)) {
-            let tokens = copy.matched_words.max(self.count_words(part, &copy.query_runs));
+            // A shorter one may be too short to be judged, and the words of its strings are not.
+            let is_judged = copy.matched_words >= OPTIONS.guaranteed_words;
+            let n_words = if is_judged { self.count_words(part, &copy.query_runs) } else { 0 };
+            let tokens = copy.matched_words.max(n_words);
             self.covered.push(Covered { place: copy.place, kind: copy.kind, span: copy.query_span, tokens });
         }
     }
