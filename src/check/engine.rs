@@ -17,7 +17,7 @@ use super::lexical::LexicalBuffers;
 use super::parts::{Part, Parts, find_code};
 use super::passages::{self, Buffers, Copy, Subject};
 use super::policy::Policy;
-use super::prompt::Echo;
+use super::prompt::Prompt;
 use super::{Checker, Request, TEXT_BYTES_MAX, code, lexical, whole};
 use crate::error::{Error, Result};
 use crate::query::passages::Candidates;
@@ -93,6 +93,7 @@ impl Engine {
         };
         working.buffers.work = Work::default();
         let parts = find_code(&request.text, request.language);
+        let mut prompt = Prompt::new(&request.prompt);
         for index in &self.indexes {
             let named = index.newest()?;
             if named.is_outdated {
@@ -101,7 +102,7 @@ impl Engine {
                     "index `{name}`: a newer generation is still being opened, the one before was asked"
                 ));
             }
-            self.check_one(&named, request, &parts, working, &mut answer)?;
+            self.check_one(&named, request, &parts, &mut prompt, working, &mut answer)?;
             let generation = named.index.generation().0;
             answer.indexes.push(IndexVersion { name: named.name.to_string(), generation });
         }
@@ -118,6 +119,7 @@ impl Engine {
         named: &NamedIndex,
         request: &Request,
         parts: &Parts,
+        prompt: &mut Prompt<'_>,
         working: &mut Working,
         answer: &mut Answer,
     ) -> Result<()> {
@@ -132,10 +134,11 @@ impl Engine {
         let jaccard_min = self.policy.near_duplicate_jaccard_min();
         let mut missing = Missing::default();
 
-        let one = OneIndex { policy: &self.policy, named, request, subject, words: &candidates };
+        let one = OneIndex { policy: &self.policy, named, subject, words: &candidates };
         let mut code = CodeWords::default();
         for part in &parts.parts {
-            one.check_code(part, &mut code, code_prints, (code_buffers, &mut buffers.work), &mut missing, answer)?;
+            let tools = Tools { prompt, buffers: code_buffers, work: &mut buffers.work };
+            one.check_code(part, &mut code, code_prints, tools, &mut missing, answer)?;
         }
         code.leave_out(index, &mut candidates)?;
 
@@ -158,7 +161,7 @@ impl Engine {
         missing.is_dedup = index.segments().iter().any(|segment| segment.anchors().is_none());
         missing.is_alike = !has_similar && documents.n_likely > whole::SIMILAR_DOCS_MAX;
         missing.is_capped = parts.is_capped;
-        let echo = Echo::find(index.fingerprinter(), prints, &request.prompt);
+        let echo = prompt.echo(index.fingerprinter(), prints);
         let size = GramSize::of_words(index.fingerprinter().recipe());
         let origins_min = self.policy.common_origins_min();
         let commonness = Commonness::find(index, prints.words.len(), &candidates, &copies, origins_min, size)?;
@@ -177,11 +180,17 @@ impl Engine {
     }
 }
 
+/// What a check works with, from part to part.
+struct Tools<'a, 'p> {
+    prompt: &'a mut Prompt<'p>,
+    buffers: &'a mut CodeBuffers,
+    work: &'a mut Work,
+}
+
 /// What is asked of one index.
 struct OneIndex<'a> {
     policy: &'a Policy,
     named: &'a NamedIndex,
-    request: &'a Request,
     subject: Subject<'a>,
     /// Candidates of the text as a whole, by its words.
     words: &'a Candidates,
@@ -194,10 +203,11 @@ impl OneIndex<'_> {
         part: &Part,
         code: &mut CodeWords,
         prints: &mut CodePrints,
-        (buffers, work): (&mut CodeBuffers, &mut Work),
+        tools: Tools<'_, '_>,
         missing: &mut Missing,
         answer: &mut Answer,
     ) -> Result<()> {
+        let Tools { prompt, buffers, work } = tools;
         let Subject { index, text, deadline, .. } = self.subject;
         let fingerprinter = index.fingerprinter();
         let content = &text[part.bytes.clone()];
@@ -209,22 +219,23 @@ impl OneIndex<'_> {
             CodeSubject { subject: self.subject, start: part_start, code: content, language: part.language, prints };
         let table = MarkTable::new(|kind, spelling| fingerprinter.lexer().hash_of(kind, spelling));
         let tokens_min = self.policy.report_tokens_min();
-        let (mut verified, trouble) = code::verify(subject, &table, &mut candidates, tokens_min, work, buffers)?;
+        let (mut verified, units) = code::verify(subject, &table, &mut candidates, tokens_min, work, buffers)?;
         let similar = documents::find_code(index, prints)?;
         let jaccard_min = self.policy.near_duplicate_jaccard_min();
         code::verify_similar(subject, &similar, jaccard_min, &mut verified, work)?;
-        missing.trouble = missing.trouble.or(trouble.filter(|trouble| *trouble != Trouble::NoGrammar));
-        missing.is_late |= candidates.is_late || verified.is_late;
+        missing.trouble = missing.trouble.or(units.trouble.filter(|trouble| *trouble != Trouble::NoGrammar));
+        missing.is_late |= candidates.is_late || units.is_late || verified.is_late;
         missing.is_stale |= candidates.is_stale;
         missing.is_overfull |= candidates.is_overfull || verified.is_overfull;
-        code.cover(&candidates, &verified.copies);
+        missing.has_more_units |= units.is_overfull;
+        code.cover(subject, &candidates, &verified.copies);
         let words = WordGrams { candidates: self.words, starts: &self.subject.prints.words.starts };
         let context = Context {
             named: self.named,
             text,
             hashes: &prints.lexemes.hashes,
             candidates: &candidates,
-            echo: &Echo::find_code(fingerprinter, prints, &self.request.prompt, part.language),
+            echo: &prompt.code_echo(fingerprinter, prints, part.language),
             commonness: &Commonness::of_code(&candidates, self.policy.common_origins_min(), words),
             gram_words: GramSize::of_lexemes(fingerprinter.recipe()).gram_words,
         };
@@ -263,6 +274,7 @@ struct Missing {
     is_overfull: bool,
     is_capped: bool,
     is_cut: bool,
+    has_more_units: bool,
     trouble: Option<Trouble>,
 }
 
@@ -283,6 +295,7 @@ impl Missing {
             (self.is_overfull, "more candidates than are compared"),
             (self.is_capped, "more blocks of code than are compared as code"),
             (self.is_cut, "more copies than are described"),
+            (self.has_more_units, "more units of code than are looked up and proven"),
         ] {
             if is_so {
                 degraded.push(format!("index `{index}`: {what}"));

@@ -70,6 +70,28 @@ pub(super) fn find_code(text: &str, language: Option<Language>) -> Parts {
     Parts { parts, is_capped }
 }
 
+/// Cuts a text at its fences, and leaves nothing out: each fenced block in the language of its label, the rest in `language`. A text that is code
+/// as a whole is one part.
+///
+/// Cost: O(bytes of the text).
+pub(super) fn cut_at_fences(text: &str, language: Language) -> Vec<Part> {
+    let is_code = |part: &Part| part.bytes == (0..text.len());
+    if find_code(text, None).parts.iter().any(is_code) {
+        return vec![Part { language, bytes: 0..text.len() }];
+    }
+    let mut parts = Vec::new();
+    let mut at = 0;
+    for block in fenced_blocks(text) {
+        parts.push(Part { language, bytes: at..block.fence_start });
+        at = block.content.end;
+        let labelled = Language::of_label(block.label).filter(|found| found.is_code());
+        parts.push(Part { language: labelled.unwrap_or(language), bytes: block.content });
+    }
+    parts.push(Part { language, bytes: at..text.len() });
+    parts.retain(|part| !part.bytes.is_empty());
+    parts
+}
+
 /// A fenced block: the first word behind the opening fence, and the bytes between the fences.
 struct Block<'a> {
     /// First byte of the line of the opening fence.
@@ -176,6 +198,26 @@ mod tests {
         check(PYTHON, Some(Language::Text), &[]);
         check("The quick brown fox jumps over the lazy dog, as it does every day.", None, &[]);
         check("", Some(Language::Python), &[]);
+    }
+
+    #[test]
+    fn a_text_cut_at_its_fences_is_all_there() {
+        let text = format!("Why?\n```js\nf();\n```\nAnd this one?\n~~~\n{PYTHON}~~~\n```who knows\nx\n");
+        let parts = cut_at_fences(&text, Language::Python);
+        let found: Vec<(Language, &str)> =
+            parts.iter().map(|part| (part.language, &text[part.bytes.clone()])).collect();
+        let python = Language::Python;
+        let expected = [
+            (python, "Why?\n"),
+            (Language::JavaScript, "f();\n"),
+            (python, "```\nAnd this one?\n"),
+            (python, PYTHON),
+            (python, "~~~\n"),
+            (python, "x\n"),
+        ];
+        assert_eq!(found, expected);
+        let code = format!("\"\"\"Shapes.\n\n```\nx = 1\n```\n\"\"\"\n{PYTHON}");
+        assert_eq!(cut_at_fences(&code, Language::Rust), [Part { language: Language::Rust, bytes: 0..code.len() }]);
     }
 
     #[test]

@@ -6,8 +6,77 @@ use copytrace_indexer::fingerprint::{CodeScratch, Fingerprinter};
 use copytrace_indexer::language::Language;
 use copytrace_indexer::lexemes::Lexemes;
 use copytrace_indexer::normalise::Words;
+use copytrace_indexer::recipe::Recipe;
 
+use super::parts::cut_at_fences;
 use crate::query::prints::{CodePrints, Prints};
+
+/// The prompt of a request; its k-grams are made when they are first asked for, and once for all parts and all indexes of one recipe.
+#[derive(Debug)]
+pub(super) struct Prompt<'a> {
+    text: &'a str,
+    /// By which recipe the k-grams were made.
+    recipe: Option<Recipe>,
+    /// Of words, sorted; none yet.
+    words: Option<Vec<u64>>,
+    /// Of code, sorted, where what has no language of its own is in this one.
+    code: Vec<(Language, Vec<u64>)>,
+}
+
+impl<'a> Prompt<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, recipe: None, words: None, code: Vec::new() }
+    }
+
+    /// Tells which words of a text stand in the prompt, too. Cost: O(words of both), of the prompt once.
+    pub(super) fn echo(&mut self, fingerprinter: &Fingerprinter, prints: &Prints) -> Echo {
+        let text = self.prepare(fingerprinter);
+        let theirs = self.words.get_or_insert_with(|| {
+            let (mut words, mut grams) = (Words::default(), Vec::new());
+            fingerprinter.words(text, &mut words);
+            fingerprinter.grams(&words, &mut grams);
+            grams.sort_unstable();
+            grams
+        });
+        Echo::of_grams(prints.words.len(), &prints.grams, theirs, fingerprinter.recipe().anchor_words as usize)
+    }
+
+    /// Tells which lexemes of a piece of code stand in the prompt, too, whatever its names are called there. Cost: O(lexemes of both), of
+    /// the prompt once a language.
+    pub(super) fn code_echo(&mut self, fingerprinter: &Fingerprinter, prints: &CodePrints, language: Language) -> Echo {
+        let text = self.prepare(fingerprinter);
+        let known = self.code.iter().position(|(known, _)| *known == language);
+        let idx = known.unwrap_or_else(|| {
+            self.code.push((language, code_grams(fingerprinter, text, language)));
+            self.code.len() - 1
+        });
+        let k = fingerprinter.recipe().code_gram_lexemes as usize;
+        Echo::of_grams(prints.lexemes.len(), &prints.grams, &self.code[idx].1, k)
+    }
+
+    /// Forgets the k-grams of another recipe. Returns the text.
+    fn prepare(&mut self, fingerprinter: &Fingerprinter) -> &'a str {
+        let recipe = *fingerprinter.recipe();
+        if self.recipe != Some(recipe) {
+            *self = Self { recipe: Some(recipe), ..Self::new(self.text) };
+        }
+        self.text
+    }
+}
+
+/// Returns the parameterised k-grams of a prompt, sorted. What stands between its fences is read apart from what stands around them: a fence opens
+/// a string in some languages, and prose an apostrophe.
+fn code_grams(fingerprinter: &Fingerprinter, text: &str, language: Language) -> Vec<u64> {
+    let (mut lexemes, mut scratch) = (Lexemes::default(), CodeScratch::default());
+    let (mut grams, mut all) = (Vec::new(), Vec::new());
+    for part in cut_at_fences(text, language) {
+        fingerprinter.lexemes(&text[part.bytes], part.language, &mut lexemes);
+        fingerprinter.code_grams(&lexemes, &mut scratch, &mut grams);
+        all.append(&mut grams);
+    }
+    all.sort_unstable();
+    all
+}
 
 /// Which words (in code: lexemes) of a text stand in the prompt too, in a run of at least k of them.
 #[derive(Debug, Default)]
@@ -16,37 +85,12 @@ pub(super) struct Echo {
 }
 
 impl Echo {
-    /// Compares a text with the prompt. Cost: O(words of both).
-    pub(super) fn find(fingerprinter: &Fingerprinter, prints: &Prints, prompt: &str) -> Self {
-        if prompt.is_empty() {
-            return Self { is_echo: vec![false; prints.words.len()] };
-        }
-        let (mut words, mut grams) = (Words::default(), Vec::new());
-        fingerprinter.words(prompt, &mut words);
-        fingerprinter.grams(&words, &mut grams);
-        Self::of_grams(prints.words.len(), &prints.grams, grams, fingerprinter.recipe().anchor_words as usize)
-    }
-
-    /// Compares a piece of code with the prompt, whatever its names are called there. Cost: O(lexemes of both).
-    pub(super) fn find_code(
-        fingerprinter: &Fingerprinter,
-        prints: &CodePrints,
-        prompt: &str,
-        language: Language,
-    ) -> Self {
-        let n_lexemes = prints.lexemes.len();
-        if prompt.is_empty() {
-            return Self { is_echo: vec![false; n_lexemes] };
-        }
-        let (mut lexemes, mut scratch, mut grams) = (Lexemes::default(), CodeScratch::default(), Vec::new());
-        fingerprinter.lexemes(prompt, language, &mut lexemes);
-        fingerprinter.code_grams(&lexemes, &mut scratch, &mut grams);
-        Self::of_grams(n_lexemes, &prints.grams, grams, fingerprinter.recipe().code_gram_lexemes as usize)
-    }
-
-    fn of_grams(n_words: usize, ours: &[u64], mut theirs: Vec<u64>, k: usize) -> Self {
+    /// `theirs` are sorted.
+    fn of_grams(n_words: usize, ours: &[u64], theirs: &[u64], k: usize) -> Self {
         let mut is_echo = vec![false; n_words];
-        theirs.sort_unstable();
+        if theirs.is_empty() {
+            return Self { is_echo };
+        }
         for (word, gram) in ours.iter().enumerate() {
             if theirs.binary_search(gram).is_ok() {
                 is_echo[word..word + k].fill(true);

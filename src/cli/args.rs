@@ -25,9 +25,10 @@ pub(super) const INDEX_DEFAULT: &str = ".copytrace/index";
 #[command(
     name = "copytrace",
     version,
-    about = "Tells whether a text or a piece of code is a copy of something in a training corpus.",
+    about = "Tells whether a text or a piece of code is a copy of something in a training corpus, renamed or not.",
     long_about = "Tells whether a text or a piece of code is a copy of something in a training corpus: word for word, \
-                  reformatted, lightly edited, or nearly the same as a whole. Names the source, the place and the licence.",
+                  reformatted, with renamed variables, lightly edited, or nearly the same as a whole. Names the source, the \
+                  place, the licence and the renaming.",
     after_help = "Start with:\n  copytrace index corpus.jsonl.gz --index corpus-index\n  copytrace check --index corpus-index answer.txt",
     after_long_help = "Start with:\n  \
                        copytrace index corpus.jsonl.gz --index corpus-index\n  \

@@ -114,7 +114,7 @@ fn write_match(out: &mut String, number: usize, found: &Match, text: &str, style
         comparison
     };
 
-    let mut parts = vec![(kind_words(found.kind, &comparison), LOUD)];
+    let mut parts = vec![(kind_words(found, &comparison), LOUD)];
     parts.extend(facts(found).into_iter().map(|fact| (fact, PLAIN)));
     write_parts(out, &format!("{number:>2} "), parts, found.common, style);
     if found.common {
@@ -124,7 +124,8 @@ fn write_match(out: &mut String, number: usize, found: &Match, text: &str, style
     write_document(out, found, style);
     write_renames(out, found, columns);
     if let Shown::Above(earlier) = style.excerpt {
-        let title = format!("the words of match {earlier}, {} of the source", lines(found.source_span));
+        let what = if found.code.is_some() { "code" } else { "words" };
+        let title = format!("the {what} of match {earlier}, {} of the source", lines(found.source_span));
         let _ = writeln!(out, "   {}", paint.styled(DIM, title));
     }
     if style.excerpt == Shown::Here {
@@ -152,12 +153,14 @@ fn write_match(out: &mut String, number: usize, found: &Match, text: &str, style
 }
 
 /// Says in plain words what kind of copy it is, and what was changed where that is known.
-fn kind_words(kind: CopyKind, comparison: &Comparison) -> String {
-    match kind {
+fn kind_words(found: &Match, comparison: &Comparison) -> String {
+    match found.kind {
         CopyKind::Verbatim => "word for word".to_owned(),
         CopyKind::Reformatted => "reformatted".to_owned(),
         CopyKind::Renamed => "names changed".to_owned(),
         CopyKind::NearDuplicate => "nearly the same document".to_owned(),
+        // What was changed is counted in words, of which a renaming changes many.
+        CopyKind::Edited if found.code.is_some() => "edited".to_owned(),
         CopyKind::Edited => {
             let counts = comparison.counts;
             let changes: Vec<(usize, &str)> =
@@ -177,12 +180,13 @@ fn kind_words(kind: CopyKind, comparison: &Comparison) -> String {
 
 /// Lists how much was copied and where it stands.
 fn facts(found: &Match) -> Vec<String> {
-    let words = counted(u64::from(found.matched_tokens), "word");
+    let unit = if found.code.is_some() { "token" } else { "word" };
+    let tokens = counted(u64::from(found.matched_tokens), unit);
     let share = percent(found.score);
     let amount = match found.kind {
-        CopyKind::Verbatim => words,
+        CopyKind::Verbatim => tokens,
         CopyKind::NearDuplicate => format!("{share} alike"),
-        _ => format!("{words}, {share} the same"),
+        _ => format!("{tokens}, {share} the same"),
     };
     vec![amount, lines(found.query_span)]
 }

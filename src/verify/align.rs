@@ -3,7 +3,9 @@
 use std::cmp::Reverse;
 
 use super::TextView;
-use super::alignment::{ALIGNMENTS_MAX, AlignOptions, Alignment, Gap, Run, SEEDS_MAX, WORK_FLOOR, WORK_PER_WORD};
+use super::alignment::{
+    ALIGNMENTS_MAX, AlignOptions, Alignment, Gap, REPEATS_MAX, Run, SEEDS_MAX, WORK_FLOOR, WORK_PER_WORD,
+};
 use super::chain::{Chainer, cover, resolve};
 use super::cover::Cover;
 use super::extend::{Extender, widen};
@@ -78,6 +80,7 @@ pub fn align(
     scratch.sort_seeds(query, source, &seeds[..seeds.len().min(SEEDS_MAX)]);
     scratch.widen_seeds(query, source, &mut work);
     let mut capped = seeds.len() > SEEDS_MAX || work.is_spent();
+    scratch.put_likest_first(query, source, &mut work);
     budget.settle(part, work);
     let part = budget.part(work_max);
     let mut work = part;
@@ -161,6 +164,27 @@ impl Scratch {
             query.contents[q..q + len].iter().zip(&source.contents[s..s + len]).filter(|(a, b)| a == b).count()
         };
         self.runs.sort_by_cached_key(|run| (Reverse(run.len), Reverse(n_same(run)), run.query, run.source));
+    }
+
+    /// Of runs that are the same words of the query, puts those first of which most words are spelled as in the source: of two functions of one
+    /// shape the one with these names, of two sentences the one in this case.
+    ///
+    /// What is left where the budget ends stays in the order of the source.
+    fn put_likest_first(&mut self, query: &TextView, source: &TextView, work: &mut Work) {
+        for repeats in self.runs.chunk_by_mut(|a, b| (a.len, a.query) == (b.len, b.query)) {
+            let n_compared = repeats.len().min(REPEATS_MAX);
+            if n_compared < 2 {
+                continue;
+            }
+            if work.is_spent() {
+                return;
+            }
+            repeats[..n_compared].sort_by_cached_key(|run| {
+                work.spend(run.len as usize);
+                let words = run.query_words().zip(run.source_words());
+                Reverse(words.filter(|&(word, other)| query.word(word) == source.word(other)).count())
+            });
+        }
     }
 
     /// Tells whether runs that were found already explain the words of `run`: long runs are needed to explain a long one.
@@ -346,6 +370,17 @@ mod tests {
         check(&passage(), &[1_000], &[(300, 0, 0, 0)]);
         check(&passage(), &[1_299], &[(300, 0, 0, 0)]);
         check(&passage(), &[1_010, 1_100, 1_200], &[(300, 0, 0, 0)]);
+    }
+
+    #[test]
+    fn of_equal_places_the_one_that_is_spelled_alike_is_taken() {
+        let copied = "The Tides Of The Northern Harbour Were Read At Noon";
+        let other = copied.to_ascii_lowercase();
+        let (query, source) = (Text::of(copied), Text::of(&format!("{other}. {copied}. {other}.")));
+        let seeds = [(2, 2), (4, 14), (3, 23)];
+        let found = align_texts(&query, &source, &seeds, &AlignOptions::default());
+        let places: Vec<_> = found.alignments.iter().map(Alignment::source_words).collect();
+        assert_eq!(places, [10..20]);
     }
 
     #[test]

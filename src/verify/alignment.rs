@@ -27,6 +27,10 @@ pub const WORK_PER_WORD: u64 = 16;
 /// Word comparisons that a call may make for each of both, however short the texts: 0.1 ms.
 pub const WORK_FLOOR: u64 = 1 << 15;
 
+/// Most places in the source of one stretch of the query that are compared by their spelling: more functions of one shape than a file has; 64
+/// of 200 words take 0.1 ms.
+pub const REPEATS_MAX: usize = 64;
+
 /// Most cells (diagonal x edits) that one extension keeps for its way back: 1 MiB of scratch, some 25,000 edits.
 pub const CELLS_MAX: usize = 1 << 18;
 

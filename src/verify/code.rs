@@ -74,6 +74,13 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Tells whether a unit of the query, if it were proven to be one of the source, said more than the lexemes do.
+    pub fn may_be_proven_by(&self, query: &CodeView<'_>, query_bytes: Range<u32>) -> bool {
+        let ours = query.lexemes_in(&query_bytes);
+        let n_inside = count_matched(&self.query_runs, &ours);
+        !ours.is_empty() && n_inside * 10 >= self.matched * 9 && n_inside * 2 >= ours.end - ours.start
+    }
+
     /// Takes over that a unit of the query was proven to be one of the source, up to a renaming, and the lexemes of both with it. Returns whether
     /// this says more than the lexemes did: the unit holds most of the copy, and the copy most of the unit.
     ///
@@ -87,9 +94,8 @@ impl Comparison {
         is_loose: bool,
     ) -> bool {
         let (ours, theirs) = (query.lexemes_in(&query_bytes), source.lexemes_in(&source_bytes));
-        let n_inside = count_matched(&self.query_runs, &ours);
         let length = |range: &Range<u32>| range.end - range.start;
-        if ours.is_empty() || theirs.is_empty() || n_inside * 10 < self.matched * 9 || n_inside * 2 < length(&ours) {
+        if theirs.is_empty() || !self.may_be_proven_by(query, query_bytes) {
             return false;
         }
         self.kind = if self.renames.is_empty() && !is_loose { CopyKind::Reformatted } else { CopyKind::Renamed };
@@ -124,12 +130,14 @@ pub fn compare_code(
     let facts = Facts::find(query, source, &pairs);
 
     let literals_changed = facts.literals_changed;
+    let is_changed = !facts.renames.is_empty() || literals_changed > 0;
     let kind = if gaps.n_differences > 0 {
         CopyKind::Edited
-    } else if !facts.renames.is_empty() || literals_changed > 0 {
-        CopyKind::Renamed
     } else if is_verbatim(query.stretch(&query_range), source.stretch(&source_range)) {
+        // First: a change of indentation may change what is in a string of several lines.
         CopyKind::Verbatim
+    } else if is_changed {
+        CopyKind::Renamed
     } else {
         CopyKind::Reformatted
     };
@@ -167,7 +175,8 @@ fn accept(query: &CodeView<'_>, source: &CodeView<'_>, pairs: &mut Vec<Pair>, al
         .filter(|pair| is_name(pair))
         .map(|pair| NamePair { query: pair.query, source: pair.source })
         .collect();
-    let renaming = Renaming::find(query.named, source.named, &names, aliases);
+    let shares_line = |at: u32, other: u32| !(at + 1..=other).any(|at| query.begins_line(at));
+    let renaming = Renaming::find(query.named, source.named, &names, aliases, shares_line);
     pairs.retain(|pair| {
         !is_name(pair)
             || renaming.accepts(query.named, source.named, NamePair { query: pair.query, source: pair.source })

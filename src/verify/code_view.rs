@@ -78,7 +78,8 @@ impl<'a> CodeView<'a> {
         &self.text[self.span(lexemes).range()]
     }
 
-    pub(super) fn span(&self, lexemes: &Range<u32>) -> Span {
+    /// Returns the bytes of some lexemes, at least one.
+    pub fn span(&self, lexemes: &Range<u32>) -> Span {
         let columns = self.named.lexemes;
         Span::new(columns.starts[lexemes.start as usize], columns.ends[lexemes.end as usize - 1])
     }
@@ -96,13 +97,25 @@ pub(super) fn is_same_class(query: &CodeView<'_>, source: &CodeView<'_>, at: u32
         }
 }
 
-/// Tells whether two lexemes are the same by content.
+/// Tells whether two lexemes are the same by content; strings of several lines may be indented otherwise, as code is that was moved.
 pub(super) fn is_same(query: &CodeView<'_>, source: &CodeView<'_>, at: u32, other: u32) -> bool {
     let kind = query.kind(at);
     let (ours, theirs) = (query.spelling(at), source.spelling(other));
-    kind == source.kind(other)
-        && query.hash(at) == source.hash(other)
-        && (ours == theirs
-            || is_same_lexeme(kind, ours, theirs, query.language)
-            || is_same_lexeme(kind, ours, theirs, source.language))
+    if kind != source.kind(other) {
+        return false;
+    }
+    if query.hash(at) != source.hash(other) {
+        return kind == LexemeKind::Text && is_reindented(ours, theirs);
+    }
+    ours == theirs
+        || is_same_lexeme(kind, ours, theirs, query.language)
+        || is_same_lexeme(kind, ours, theirs, source.language)
+}
+
+/// Tells whether two strings of several lines have the same ones but for the blanks they begin with.
+fn is_reindented(ours: &str, theirs: &str) -> bool {
+    let Some((first, ours)) = ours.split_once('\n') else { return false };
+    theirs.split_once('\n').is_some_and(|(other, theirs)| {
+        first == other && ours.split('\n').map(str::trim_start).eq(theirs.split('\n').map(str::trim_start))
+    })
 }

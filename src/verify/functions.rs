@@ -66,9 +66,9 @@ impl View<'_> {
                 at += 1;
                 continue;
             }
-            let Some((first, indent)) =
-                (at.saturating_sub(1)..=at).find_map(|first| Some((first, self.indent(first)?)))
-            else {
+            // `async` may stand before it; a line before it that is one bracket is none of it.
+            let mut firsts = std::iter::once(at).chain(at.checked_sub(1));
+            let Some((first, indent)) = firsts.find_map(|first| Some((first, self.indent(first)?))) else {
                 at += 1;
                 continue;
             };
@@ -193,6 +193,8 @@ mod tests {
         check(Language::Python, &format!("x = 1\n{one}\ny = 2\nclass A:\n    {two}\n\n    z = 3\n"), &[one, two]);
         check(Language::Python, "x = f(1)\nif x:\n    g()\n", &[]);
         check(Language::Python, "def f():\n  return (1,\n2", &["def f():\n  return (1,\n2"]);
+        let (three, four) = ("def f():\n    return g(\n        1\n    )", "def h():\n    return 2");
+        check(Language::Python, &format!("{three}\n\n{four}\n"), &[three, four]);
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! - round brackets, braces and commas without a partner;
 //! - `a = b` where both are names, in lines of their own that begin a function ([`drop_aliases`]), and `b as a` in an import: `a` then stands
 //!   for `b`;
-//! - statements without effect: `pass`, a lone number, `return` or `return None` before the end of a line;
+//! - statements without effect: `pass`, a lone number, `return` or `return None` before the end of a line, and a string alone in its lines behind
+//!   a colon: documentation that a bracket before it, which nothing closes, made a lexeme of;
 //! - `else: if` for `elif`;
 //! - `field: name` for the shorthand `name`.
 
@@ -165,6 +166,7 @@ fn is_idle(view: &CodeView<'_>, at: u32) -> bool {
     let is_alone = begins(at) && begins(at + 1);
     view.is(at, "pass")
         || (is_alone && view.kind(at) == LexemeKind::Number)
+        || (is_alone && view.kind(at) == LexemeKind::Text && at > 0 && view.is(at - 1, ":"))
         || (view.is(at, "return") && (begins(at + 1) || (view.is(at + 1, "None") && begins(at + 2))))
         || (view.is(at, "None") && at > 0 && view.is(at - 1, "return") && begins(at + 1))
 }

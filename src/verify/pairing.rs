@@ -95,13 +95,17 @@ impl Pairing<'_> {
         }
     }
 
-    /// Pairs two short stretches: place by place where they are equally long; or all that is no layout of one within the other.
+    /// Pairs two short stretches: place by place where they are equally long and that pairs anything; or all that is no layout of one
+    /// within the other.
     fn face(&mut self, ours: Range<u32>, theirs: Range<u32>) {
         if ours.len() == theirs.len() {
-            for (at, other) in ours.zip(theirs) {
+            let n_before = self.pairs.len();
+            for (at, other) in ours.clone().zip(theirs.clone()) {
                 self.push(at, other);
             }
-            return;
+            if self.pairs.len() > n_before {
+                return;
+            }
         }
         let ours: Vec<u32> = ours.filter(|&at| !is_layout(self.query, at)).collect();
         let theirs: Vec<u32> = theirs.filter(|&at| !is_layout(self.source, at)).collect();
@@ -142,8 +146,8 @@ impl Pairing<'_> {
         }
     }
 
-    /// Pairs the ends of two functions where the rest of both is paired: behind a statement that was inserted before the last one, too little
-    /// follows for an alignment to go on.
+    /// Pairs the ends of two functions where the rest of both is paired, and what stands before the ends: behind a statement that was inserted
+    /// before the last ones, too little follows for an alignment to go on.
     fn join_function_ends(&mut self) {
         let Some(&last) = self.pairs.last() else { return };
         let (Some(ours), Some(theirs)) = (self.query.function_at(last.query), self.source.function_at(last.source))
@@ -160,6 +164,7 @@ impl Pairing<'_> {
         // Whole lines alone: a bracket at the end says nothing.
         let starts_line = |n: &u32| self.query.begins_line(ours.end - n) && self.source.begins_line(theirs.end - n);
         let Some(n_lines) = (1..=n_equal).rev().find(starts_line) else { return };
+        self.fill(last.query + 1..ours.end - n_lines, last.source + 1..theirs.end - n_lines);
         for n in (1..=n_lines).rev() {
             self.pairs.push(self.pair_of(ours.end - n, theirs.end - n));
         }

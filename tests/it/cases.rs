@@ -5,6 +5,7 @@
 //! - `source ID [ORIGIN] [language=NAME]` is a document of the corpus. Sources before the first case belong to every case of the file.
 //!   With `origins=A,B,...` it stands in each of these origins, there called `ID/A`, `ID/B`, ...
 //! - `query [LANGUAGE] [line-ends=crlf]` is the text. A language that is not given is found out.
+//! - `prompt` is the prompt to which the text is an answer; none where there is no such block.
 //! - `expected` is what the default policy answers: the action on the first line, then for each match, best first, a line
 //!   `KIND ID WORDS [lines A-B of C-D] [common]`, lines A to B of the text being C to D of the document, and for each of its renames a line
 //!   `  new <- old`: the name in the text, the name in the document. Where no line of a case says `lines`, they may be any.
@@ -86,7 +87,11 @@ fn read_cases(text: &str) -> Vec<Case> {
                 match (words[0], cases.last_mut()) {
                     ("source", None) => add_sources(&mut shared, &words[1..], content),
                     ("source", Some(case)) => add_sources(&mut case.sources, &words[1..], content),
-                    ("query", Some(case)) => case.request = request_of(&words[1..], content),
+                    ("query", Some(case)) => {
+                        let prompt = std::mem::take(&mut case.request.prompt);
+                        case.request = Request { prompt, ..request_of(&words[1..], content) };
+                    }
+                    ("prompt", Some(case)) => case.request.prompt.clone_from(content),
                     ("expected", Some(case)) => case.expected.clone_from(content),
                     _ => panic!("unknown block `{info}`, or not in a case"),
                 }

@@ -7,11 +7,10 @@ use std::ops::Range;
 use copytrace_indexer::index::documents::DocumentRecord;
 use copytrace_indexer::index::segment::Segment;
 use copytrace_indexer::span::Span;
-use copytrace_indexer::syntax::Level;
 
 use super::super::answer::{CodeFacts, Rename};
 use super::super::passages::{Copy, Region, SourceText, widen};
-use super::super::units::{KnownUnits, prove};
+use super::super::units::{KnownUnits, Proving, Sides};
 use super::weigh::{evidence, support};
 use super::{CodeBuffers, CodeSubject};
 use crate::error::Result;
@@ -24,15 +23,13 @@ use crate::verify::kind::CopyKind;
 use crate::verify::marks::MarkTable;
 use crate::verify::work::Work;
 
-/// Comparisons for which a parsed byte is taken: 100 ns.
-const WORK_PER_PARSED_BYTE: usize = 64;
 /// Least support of a copy that is listed: what has less is an idiom, whatever a policy says.
 const SUPPORT_MIN: f64 = -3.0;
 /// Renames that are listed.
 const RENAMES_MAX: usize = 256;
 
 /// Alignment of lexemes. A call of three arguments that is inserted has 8 lexemes, more than a word-by-word edit.
-const OPTIONS: AlignOptions = AlignOptions {
+pub(super) const OPTIONS: AlignOptions = AlignOptions {
     guaranteed_words: 24,
     matched_words_min: 12,
     drop_words_max: 16,
@@ -60,6 +57,8 @@ pub(super) struct Job<'a> {
     pub(super) buffers: &'a mut CodeBuffers,
     /// Evidence of what is hardly a copy.
     pub(super) weak: Vec<u32>,
+    /// Whether the deadline passed before a unit was proven.
+    pub(super) is_late: bool,
 }
 
 impl Job<'_> {
@@ -84,10 +83,8 @@ impl Job<'_> {
         let mut last = self.hits.iter().map(end).max().unwrap_or(0);
         let ends = self.hits.first().zip(self.hits.last());
         let hits = ends.map_or(0..0, |(first, last)| first.source_byte..last.source_byte + 1);
-        if let Some((known, byte)) = self.units.longest(self.place, hits) {
-            // A unit is proven as a whole.
-            last = last.max(byte.saturating_add(known.unit.end - known.unit.start));
-        }
+        // A unit is proven as a whole.
+        last = last.max(self.units.end_in(self.place, &hits).unwrap_or(0));
         first.saturating_sub(margin / MARGIN_SHARE)..last.saturating_add(margin)
     }
 
@@ -132,26 +129,15 @@ impl Job<'_> {
         for alignment in &aligned.alignments {
             let compared = compare_code(&query, &source_code, alignment, &prepared.aliases);
             let Some(mut compared) = compared else { continue };
-            let at = source.start + compared.source_span.start..source.start + compared.source_span.end;
             let is_exact = matches!(compared.kind, CopyKind::Verbatim | CopyKind::Reformatted);
             let mut proven = None;
-            if let (false, Some((known, byte))) = (is_exact, self.units.longest(self.place, at)) {
-                let stretch = text.get((byte - source.start) as usize..).unwrap_or("");
-                let proof = prove(known, stretch, source.language, part.subject.deadline, parsers);
-                let unit_bytes = (known.unit.end - known.unit.start) as usize;
-                self.work.spend(WORK_PER_PARSED_BYTE * stretch.len().min(4 * unit_bytes));
-                if let Some(proof) = proof {
-                    let source_bytes = byte - source.start..byte - source.start + proof.source_end;
-                    let unit_bytes = known.unit.start..known.unit.end;
-                    if compared.is_proven_by(
-                        &query,
-                        unit_bytes,
-                        &source_code,
-                        source_bytes,
-                        proof.level == Level::Loose,
-                    ) {
-                        proven = Some((known, proof));
-                    }
+            if !is_exact {
+                let sides = Sides { query: &query, source: &source_code, source_start: source.start };
+                let deadline = part.subject.deadline;
+                match self.units.prove(self.place, sides, &mut compared, deadline, parsers, self.work) {
+                    Proving::Proven(known, proof) => proven = Some((known, proof)),
+                    Proving::Open => {}
+                    Proving::Late => self.is_late = true,
                 }
             }
             if compared.matched < self.tokens_min {
@@ -165,11 +151,11 @@ impl Job<'_> {
                 continue;
             }
             let views = (&query, &source_code);
+            let firsts: Vec<u32> = compared.renames.iter().map(|&(at, _)| query.span(&(at..at + 1)).start).collect();
             let mut copy = copy_of(part, self.place, views, source.start, compared, evidence, support)?;
             if let (Some((known, proof)), Some(code)) = (proven, &mut copy.code) {
-                code.renames.retain(|rename| !known.binds(&rename.query));
-                let renames = proof.renames.into_iter().map(|(query, source)| Rename { query, source });
-                code.renames.splice(0..0, renames);
+                let found = firsts.into_iter().zip(std::mem::take(&mut code.renames)).collect();
+                code.renames = proof.merge(known, found);
                 code.renames.truncate(RENAMES_MAX);
                 if !code.renames.is_empty() {
                     copy.kind = CopyKind::Renamed;

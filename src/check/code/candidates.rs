@@ -12,8 +12,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use copytrace_indexer::syntax::Trouble;
-
 use super::super::passages::{Copy, Verified};
 use super::super::units::{self, KnownUnits};
 use super::align::Job;
@@ -48,7 +46,7 @@ const REACH_BYTES: u32 = 4 << 10;
 /// Share of the part that a sure copy covers so that there is nothing left for units to tell.
 const COVERED_SHARE: f64 = 0.95;
 
-/// Aligns the candidates of a part in one index, and those that its units nominate. Says what kept its units from being known.
+/// Aligns the candidates of a part in one index, and those that its units nominate. Returns the units that were looked up, too.
 pub(in super::super) fn verify(
     part: CodeSubject<'_>,
     table: &MarkTable,
@@ -56,27 +54,29 @@ pub(in super::super) fn verify(
     tokens_min: u32,
     work: &mut Work,
     buffers: &mut CodeBuffers,
-) -> Result<(Verified, Option<Trouble>)> {
+) -> Result<(Verified, KnownUnits)> {
     buffers.query.lexemes.clone_from(&part.prints.lexemes);
     buffers.query.prepare(part.code, part.language, table);
     let mut round = Round::new(part, table, tokens_min);
     let mut best = None;
-    if let Some(stretch) = stretches(part, candidates, &KnownUnits::default()).first() {
+    if let Some(stretch) = stretches(part, candidates, &KnownUnits::default()).first()
+        && !round.must_stop(work)
+    {
         best = Some(stretch.place);
         round.align(candidates, stretch, &KnownUnits::default(), work, buffers)?;
         if round.covers(stretch.place) {
             round.align_all(candidates, &KnownUnits::default(), work, buffers)?;
-            return Ok((round.verified, None));
+            return Ok((round.verified, KnownUnits::default()));
         }
     }
     let known = units::find(part.subject.index, part.code, part.language, part.subject.deadline, &mut buffers.parsers)?;
     let gram_lexemes = part.subject.index.fingerprinter().recipe().code_gram_lexemes;
     known.nominate(part.subject.index, &part.prints.lexemes, gram_lexemes, candidates);
-    if best.is_some_and(|place| known.has(place)) {
+    if best.is_some_and(|place| known.are_in(place)) {
         round = Round::new(part, table, tokens_min);
     }
     round.align_all(candidates, &known, work, buffers)?;
-    Ok((round.verified, known.trouble))
+    Ok((round.verified, known))
 }
 
 /// Hits of a document that stand near each other.
@@ -101,7 +101,7 @@ fn stretches<'a>(part: CodeSubject<'_>, candidates: &'a Candidates, units: &Know
             words.dedup();
             let mut bits = words.iter().copied().map(bits_of).sum();
             let bytes = hits[0].source_byte..hits[hits.len() - 1].source_byte + 1;
-            if units.longest(candidate.place, bytes).is_some() {
+            if units.end_in(candidate.place, &bytes).is_some() {
                 bits = candidate.bits.max(bits);
             }
             stretches.push(Stretch { place: candidate.place, hits, words, bits });
@@ -157,17 +157,19 @@ impl<'a> Round<'a> {
             if !self.is_news(candidates, stretch, units) {
                 continue;
             }
-            if self.part.subject.is_late() {
-                self.verified.is_late = true;
-                break;
-            }
-            if self.done.len() == STRETCHES_MAX || work.is_spent() {
-                self.verified.is_overfull = true;
+            if self.must_stop(work) {
                 break;
             }
             self.align(candidates, stretch, units, work, buffers)?;
         }
         Ok(())
+    }
+
+    /// Tells whether no further stretch may be aligned, and notes why.
+    fn must_stop(&mut self, work: &Work) -> bool {
+        self.verified.is_late |= self.part.subject.is_late();
+        self.verified.is_overfull |= self.done.len() == STRETCHES_MAX || work.is_spent();
+        self.verified.is_late || self.done.len() == STRETCHES_MAX || work.is_spent()
     }
 
     /// Aligns one stretch.
@@ -182,8 +184,11 @@ impl<'a> Round<'a> {
         let &Stretch { place, hits, .. } = stretch;
         let Self { part, table, tokens_min, .. } = *self;
         let first = self.verified.copies.len();
-        let mut job = Job { part, table, candidates, place, hits, units, tokens_min, work, buffers, weak: Vec::new() };
+        let is_late = false;
+        let mut job =
+            Job { part, table, candidates, place, hits, units, tokens_min, work, buffers, weak: Vec::new(), is_late };
         self.verified.is_overfull |= job.align(&mut self.verified.copies)?;
+        self.verified.is_late |= job.is_late;
         let weak = job.weak;
         self.done.insert((place, hits[0].source_byte));
         let mut gained: BTreeMap<u32, u8> = weak.iter().map(|&word| (word, WEIGHT_MIN)).collect();
@@ -211,7 +216,7 @@ impl<'a> Round<'a> {
     /// Tells whether a stretch may say something that is not known yet.
     fn is_news(&self, candidates: &Candidates, stretch: &Stretch<'_>, units: &KnownUnits) -> bool {
         let n_grams = stretch.words.len();
-        let is_unit = units.has(stretch.place);
+        let is_unit = units.are_in(stretch.place);
         let is_open = |&word: &u32| {
             let Explained { weight, n_stretches, n_best, n_sure } = self.explained[word as usize];
             let is_better = is_unit || n_grams * BETTER_FACTOR >= n_sure as usize;

@@ -45,3 +45,6 @@ pub(super) struct CodeBuffers {
     align: Scratch,
     parsers: Parsers,
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,8 @@ use copytrace_indexer::span::Span;
 
 use super::super::parts::Part;
 use super::super::passages::Copy;
-use super::WHOLE_SHARE;
+use super::align::OPTIONS;
+use super::{CodeSubject, WHOLE_SHARE};
 use crate::error::Result;
 use crate::query::passages::{Candidates, Place};
 use crate::verify::kind::CopyKind;
@@ -27,7 +28,8 @@ struct Covered {
     place: Place,
     kind: CopyKind,
     span: Span,
-    lexemes: u32,
+    /// Lexemes that are matched, or words in them if those are more.
+    tokens: u32,
 }
 
 /// Which words of the text are code, and which copies of code explain them.
@@ -37,6 +39,8 @@ pub(in super::super) struct CodeWords {
     pub(in super::super) words: Vec<Range<u32>>,
     /// Words that are lexemes: neither comments nor strings.
     is_lexeme: Vec<bool>,
+    /// Words that are lexemes or in one: no comments.
+    is_inside: Vec<bool>,
     covered: Vec<Covered>,
     /// Documents that share lexemes with a part.
     compared: BTreeSet<Place>,
@@ -52,6 +56,7 @@ impl CodeWords {
         let number = |word: usize| u32::try_from(word).unwrap_or(u32::MAX);
         self.words.push(number(first)..number(last));
         self.is_lexeme.resize(words.len(), false);
+        self.is_inside.resize(words.len(), false);
         let mut at = 0;
         for word in first..last {
             let start = words.starts[word] - base;
@@ -60,19 +65,32 @@ impl CodeWords {
             }
             let is_inside = at < lexemes.len() && lexemes.starts[at] <= start;
             self.is_lexeme[word] = is_inside && lexemes.kinds[at] != LexemeKind::Text;
+            self.is_inside[word] = is_inside;
         }
     }
 
     /// Notes the copies of a part, and with which documents it was compared.
-    pub(in super::super) fn cover(&mut self, candidates: &Candidates, copies: &[Copy]) {
+    pub(in super::super) fn cover(&mut self, part: CodeSubject<'_>, candidates: &Candidates, copies: &[Copy]) {
         self.compared.extend(candidates.documents.iter().map(|candidate| candidate.place));
-        let sure = copies.iter().filter(|copy| copy.code.as_ref().is_some_and(|code| code.support > 0.0));
-        self.covered.extend(sure.map(|copy| Covered {
-            place: copy.place,
-            kind: copy.kind,
-            span: copy.query_span,
-            lexemes: copy.matched_words,
-        }));
+        for copy in copies.iter().filter(|copy| copy.code.as_ref().is_some_and(|code| code.support > 0.0)) {
+            // A shorter one may be too short to be judged, and the words of its strings are not.
+            let is_judged = copy.matched_words >= OPTIONS.guaranteed_words;
+            let n_words = if is_judged { self.count_words(part, &copy.query_runs) } else { 0 };
+            let tokens = copy.matched_words.max(n_words);
+            self.covered.push(Covered { place: copy.place, kind: copy.kind, span: copy.query_span, tokens });
+        }
+    }
+
+    /// Counts the words in some runs of lexemes of a part: a string is one lexeme and many words.
+    fn count_words(&self, part: CodeSubject<'_>, runs: &[Range<u32>]) -> u32 {
+        let (words, lexemes) = (&part.subject.prints.words, &part.prints.lexemes);
+        let word_at = |byte: u32| words.starts.partition_point(|&start| (start as usize) < part.start + byte as usize);
+        let of_run = |run: &Range<u32>| {
+            let (first, last) = (run.start as usize, run.end as usize - 1);
+            let within = word_at(lexemes.starts[first])..word_at(lexemes.ends[last]);
+            self.is_inside[within].iter().filter(|is_inside| **is_inside).count()
+        };
+        u32::try_from(runs.iter().map(of_run).sum::<usize>()).unwrap_or(u32::MAX)
     }
 
     /// Takes from the candidates of words what is code on both sides: that was compared as code.
@@ -103,12 +121,12 @@ impl CodeWords {
     pub(in super::super) fn explains(&self, copy: &Copy) -> bool {
         let length = |span: Span| f64::from(span.end.saturating_sub(span.start));
         let share = if copy.kind == CopyKind::NearDuplicate { WHOLE_SHARE } else { EXPLAINED_SHARE };
-        self.covered.iter().any(|&Covered { place, kind, span, lexemes }| {
+        self.covered.iter().any(|&Covered { place, kind, span, tokens }| {
             let (start, end) = (span.start.max(copy.query_span.start), span.end.min(copy.query_span.end));
             let is_enough = f64::from(end.saturating_sub(start)) >= share * length(copy.query_span);
             let is_better = copy.kind != CopyKind::NearDuplicate || kind != CopyKind::Edited;
             // Of a function that is mostly documentation, words say more; but not which of them are names.
-            let is_more = lexemes >= copy.matched_words || copy.kind == CopyKind::Edited;
+            let is_more = tokens >= copy.matched_words || copy.kind == CopyKind::Edited;
             place == copy.place && is_enough && is_better && is_more
         })
     }

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use std::ops::Range;
 
-use copytrace::check::answer::{Action, Answer, DocumentRef, IndexVersion, LineSpan, Match, Rename, Verdict};
+use copytrace::check::answer::{
+    Action, Answer, CodeFacts, DocumentRef, IndexVersion, LineSpan, Match, Rename, Verdict,
+};
 use copytrace::verify::kind::CopyKind;
 use copytrace_indexer::span::Span;
 
@@ -159,9 +161,11 @@ fn renamed() {
             rename("result", "acc"),
         ],
         document_count: 1,
+        code: Some(CodeFacts::default()),
         ..found(CopyKind::Renamed, CODE, 0..CODE.len(), CODE_RENAMED)
     };
-    check("renamed", CODE, &answer(Action::Flag, "A function is copied with other names.", vec![found]));
+    let edited = Match { kind: CopyKind::Edited, renames: Vec::new(), ..found.clone() };
+    check("renamed", CODE, &answer(Action::Flag, "A function is copied with other names.", vec![found, edited]));
 }
 
 #[test]
