@@ -18,6 +18,7 @@ use copytrace_indexer::span::Span;
 use copytrace_indexer::syntax::Level;
 
 use super::answer::{CodeFacts, Rename};
+use super::body::{count_body, find_headers};
 use super::parts::Part;
 use super::passages::{Copy, MARGIN_BYTES, SourceText, Subject, Verified};
 use super::support::Evidence;
@@ -124,6 +125,8 @@ pub(super) struct CodeSubject<'a> {
 #[derive(Debug, Default)]
 pub(super) struct CodeBuffers {
     query: Prepared,
+    /// Whether each lexeme of the query belongs to a header.
+    headers: Vec<bool>,
     source: Source,
     seeds: Vec<(u32, u32)>,
     align: Scratch,
@@ -199,6 +202,8 @@ pub(super) fn verify(
     buffers: &mut CodeBuffers,
 ) -> Result<Verified> {
     buffers.query.prepare(part.code, part.language, &part.prints.lexemes, table);
+    let view = buffers.query.code_view(part.code, part.language);
+    find_headers(&view, &buffers.query.marks, &mut buffers.headers);
     let mut explained = vec![0_u8; part.prints.grams.len()];
     let mut n_docs = 0;
     let mut verified = Verified::default();
@@ -297,7 +302,7 @@ impl Job<'_> {
         copies: &mut Vec<Copy>,
     ) -> Result<Region> {
         let part = self.part;
-        let CodeBuffers { query: prepared, source, seeds, align: scratch, parsers } = &mut *self.buffers;
+        let CodeBuffers { query: prepared, headers, source, seeds, align: scratch, parsers } = &mut *self.buffers;
         let ours = &part.prints.lexemes;
         let code_bytes = u32::try_from(part.code.len()).unwrap_or(u32::MAX);
         let query_byte = |hit: &Hit| ours.starts[hit.query_word as usize];
@@ -361,8 +366,9 @@ impl Job<'_> {
                 continue;
             }
             let evidence = evidence(hits, &prepared.among_all(&compared.query));
+            let body = count_body(&query, headers, &compared.query_runs);
             compared.query_runs.iter_mut().for_each(|run| *run = prepared.among_all(run));
-            let support = support(part, self.candidates, &compared, &evidence);
+            let support = support(part, self.candidates, &compared, &evidence, body);
             if support < SUPPORT_MIN {
                 self.weak.extend(evidence);
                 continue;
@@ -498,16 +504,19 @@ fn distinct_grams(part: CodeSubject<'_>, candidates: &Candidates, evidence: &[u3
 }
 
 /// Weighs all that speaks for a copy and against it.
-fn support(part: CodeSubject<'_>, candidates: &Candidates, compared: &Comparison, evidence: &[u32]) -> f64 {
-    let is_faithful = compared.kind != CopyKind::Edited && compared.meanings_changed + compared.literals_changed == 0;
+fn support(part: CodeSubject<'_>, candidates: &Candidates, compared: &Comparison, evidence: &[u32], body: u32) -> f64 {
+    let is_faithful = compared.meanings_changed + compared.literals_changed == 0;
+    let origins = evidence.iter().map(|&at| candidates.grams[at as usize].n_origins).min();
     let evidence = Evidence {
         grams: distinct_grams(part, candidates, evidence),
+        origins: origins.unwrap_or(1),
         longest_run: compared.longest_run,
         coverage: compared.coverage,
         source_coverage: compared.source_coverage,
         novelty: novelty(part, &compared.query_runs),
+        body,
         literals_same: compared.literals_same,
-        literals_changed: compared.literals_changed,
+        meanings_same: compared.meanings_same,
         own_names_same: compared.names_same.saturating_sub(compared.meanings_same),
         is_faithful,
     };
