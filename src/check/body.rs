@@ -142,7 +142,7 @@ mod tests {
         check(
             Language::Rust,
             "fn f(a: A) -> B {\n    match a {\n        A::X(x) => x.g(),\n        A::Y(y) => y.g(),\n        A::Z(z) => z.g(),\n    }\n}\n",
-            19,
+            18,
         );
     }
 
