@@ -4,6 +4,7 @@
 //! on stored text and applies the policy.
 
 pub mod answer;
+mod body;
 mod code;
 mod common;
 mod describe;

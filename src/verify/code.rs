@@ -26,11 +26,11 @@ use super::notation::Notation;
 use super::pairing::{Pair, pair};
 use super::renaming::{NamePair, Renaming, Role};
 
-/// Least length of a string that says something about where it comes from, in bytes with its quotes.
-const LITERAL_BYTES_MIN: u32 = 7;
+/// Least letters and digits of a string that says something about where it comes from: `{}: {}` and `utf-8` stand everywhere.
+const LITERAL_LETTERS_MIN: usize = 5;
 
 /// Least length of a number that does, in bytes: 0, 1 and 10 stand everywhere.
-const NUMBER_BYTES_MIN: u32 = 3;
+const NUMBER_BYTES_MIN: usize = 3;
 
 /// What two stretches of code share.
 #[derive(Debug, Clone, PartialEq)]
@@ -308,10 +308,15 @@ impl Facts {
                     }
                 }
                 LexemeKind::Text | LexemeKind::Number => {
-                    let n_bytes = query.spelling(pair.query).len();
-                    let min =
-                        if query.kind(pair.query) == LexemeKind::Text { LITERAL_BYTES_MIN } else { NUMBER_BYTES_MIN };
-                    facts.literals_same += u32::from(pair.is_same && n_bytes >= min as usize);
+                    let spelling = query.spelling(pair.query);
+                    let says_something = match query.kind(pair.query) {
+                        LexemeKind::Text => {
+                            let letters = spelling.chars().filter(|letter| letter.is_alphanumeric());
+                            letters.take(LITERAL_LETTERS_MIN).count() == LITERAL_LETTERS_MIN
+                        }
+                        _ => spelling.len() >= NUMBER_BYTES_MIN,
+                    };
+                    facts.literals_same += u32::from(pair.is_same && says_something);
                     facts.literals_changed += u32::from(!pair.is_same);
                 }
                 LexemeKind::Keyword | LexemeKind::Mark => {}

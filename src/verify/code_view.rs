@@ -41,7 +41,7 @@ impl<'a> CodeView<'a> {
     }
 
     /// Tells whether a line end stands between a lexeme and the one before it.
-    pub(super) fn begins_line(&self, at: u32) -> bool {
+    pub fn begins_line(&self, at: u32) -> bool {
         let lexemes = self.named.lexemes;
         let end = at.checked_sub(1).map_or(0, |before| lexemes.ends[before as usize]);
         at == 0 || self.text[end as usize..lexemes.starts[at as usize] as usize].contains('\n')

@@ -9,6 +9,7 @@ use copytrace_indexer::index::segment::Segment;
 use copytrace_indexer::span::Span;
 
 use super::super::answer::{CodeFacts, Rename};
+use super::super::body::count_body;
 use super::super::passages::{Copy, Region, SourceText, widen};
 use super::super::units::{KnownUnits, Proving, Sides};
 use super::weigh::{evidence, support};
@@ -96,7 +97,7 @@ impl Job<'_> {
         copies: &mut Vec<Copy>,
     ) -> Result<Region> {
         let (part, hits, range) = (self.part, self.hits, self.window(margin));
-        let CodeBuffers { query: prepared, source, seeds, align: scratch, parsers } = &mut *self.buffers;
+        let CodeBuffers { query: prepared, headers, source, seeds, align: scratch, parsers } = &mut *self.buffers;
         let ours = &part.prints.lexemes;
         let query_byte = |hit: &Hit| ours.starts[hit.query_word as usize];
         source.read(part.subject.index, segment, record, range, hits.iter().map(|hit| hit.source_byte))?;
@@ -144,8 +145,9 @@ impl Job<'_> {
                 continue;
             }
             let evidence = evidence(hits, &prepared.among_all(&compared.query));
+            let body = count_body(&query, headers, &compared.query_runs);
             compared.query_runs.iter_mut().for_each(|run| *run = prepared.among_all(run));
-            let support = support(part, self.candidates, &compared, &evidence);
+            let support = support(part, self.candidates, &compared, &evidence, body);
             if support < SUPPORT_MIN {
                 self.weak.extend(evidence);
                 continue;

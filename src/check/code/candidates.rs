@@ -12,6 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::body::find_headers;
 use super::super::passages::{Copy, Verified};
 use super::super::units::{self, KnownUnits};
 use super::align::Job;
@@ -57,6 +58,8 @@ pub(in super::super) fn verify(
 ) -> Result<(Verified, KnownUnits)> {
     buffers.query.lexemes.clone_from(&part.prints.lexemes);
     buffers.query.prepare(part.code, part.language, table);
+    let view = buffers.query.code_view(part.code, part.language);
+    find_headers(&view, &buffers.query.marks, &mut buffers.headers);
     let mut round = Round::new(part, table, tokens_min);
     let mut best = None;
     if let Some(stretch) = stretches(part, candidates, &KnownUnits::default()).first()

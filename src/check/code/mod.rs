@@ -40,6 +40,8 @@ pub(super) struct CodeSubject<'a> {
 #[derive(Debug, Default)]
 pub(super) struct CodeBuffers {
     query: Prepared,
+    /// Whether each lexeme of the query belongs to a header.
+    headers: Vec<bool>,
     source: Source,
     seeds: Vec<(u32, u32)>,
     align: Scratch,

@@ -54,7 +54,7 @@ const DEFINITIONS: [&str; 16] = [
 pub(super) struct Prepared {
     /// Its lexemes, without aliases.
     pub(super) lexemes: Lexemes,
-    marks: Vec<u32>,
+    pub(super) marks: Vec<u32>,
     /// Where aliases stood among all lexemes: each had three of them.
     dropped: Vec<u32>,
     pub(super) aliases: Aliases,

@@ -7,7 +7,6 @@ use super::super::support::Evidence;
 use super::CodeSubject;
 use crate::query::passages::{Candidates, Hit, information_bits};
 use crate::verify::code::Comparison;
-use crate::verify::kind::CopyKind;
 
 /// What a k-gram says falls with the number of origins that have it, by this power: what two projects have, that have nothing to do with each other, is
 /// half an idiom.
@@ -58,16 +57,25 @@ pub(super) fn distinct_grams(part: CodeSubject<'_>, candidates: &Candidates, evi
 }
 
 /// Weighs all that speaks for a copy and against it.
-pub(super) fn support(part: CodeSubject<'_>, candidates: &Candidates, compared: &Comparison, evidence: &[u32]) -> f64 {
-    let is_faithful = compared.kind != CopyKind::Edited && compared.meanings_changed + compared.literals_changed == 0;
+pub(super) fn support(
+    part: CodeSubject<'_>,
+    candidates: &Candidates,
+    compared: &Comparison,
+    evidence: &[u32],
+    body: u32,
+) -> f64 {
+    let is_faithful = compared.meanings_changed + compared.literals_changed == 0;
+    let origins = evidence.iter().map(|&at| candidates.grams[at as usize].n_origins).min();
     let evidence = Evidence {
         grams: distinct_grams(part, candidates, evidence),
+        origins: origins.unwrap_or(1),
         longest_run: compared.longest_run,
         coverage: compared.coverage,
         source_coverage: compared.source_coverage,
         novelty: novelty(part, &compared.query_runs),
+        body,
         literals_same: compared.literals_same,
-        literals_changed: compared.literals_changed,
+        meanings_same: compared.meanings_same,
         own_names_same: compared.names_same.saturating_sub(compared.meanings_same),
         is_faithful,
     };
