@@ -379,8 +379,8 @@ mod tests {
         let (query, source) = (Text::of(copied), Text::of(&format!("{other}. {copied}. {other}.")));
         let seeds = [(2, 2), (4, 14), (3, 23)];
         let found = align_texts(&query, &source, &seeds, &AlignOptions::default());
-        let places: Vec<_> = found.alignments.iter().map(Alignment::source_words).collect();
-        assert_eq!(places, [10..20]);
+        let starts: Vec<u32> = found.alignments.iter().map(|alignment| alignment.source_words().start).collect();
+        assert_eq!(starts, [10]);
     }
 
     #[test]
