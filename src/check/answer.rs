@@ -111,6 +111,8 @@ pub struct CodeFacts {
     pub renames: Vec<Rename>,
     /// How sure it is that it is a copy, and no idiom: natural logarithm of odds; above 0 it is one.
     pub support: f64,
+    /// Whether an interface or the rows before it dictate nearly all of it: a getter, a delegation, a table.
+    pub is_boilerplate: bool,
 }
 
 /// Longest excerpt kept of a source, in bytes: what fits on a screen.

@@ -15,6 +15,8 @@ use crate::verify::marks::mark;
 
 /// Lexemes from which on a body is no boilerplate: some five statements. What is more is not counted.
 pub(super) const BODY_MAX: u32 = 40;
+/// Lexemes of the body of boilerplate, at most, where nothing else speaks for a copy: two statements.
+pub(super) const BOILERPLATE_MAX: u32 = 16;
 /// Lexemes in a row that make a repetition: `self.x = x` and the next `self`.
 const REPEATED_LEXEMES: usize = 6;
 

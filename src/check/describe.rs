@@ -41,6 +41,7 @@ impl Context<'_> {
         let segment = &self.named.index.segments()[copy.place.segment_idx];
         let (id, attributes) = segment.attributes(copy.place.doc)?;
         let occurrences = self.count(copy);
+        let is_boilerplate = copy.code.as_ref().is_some_and(|code| code.is_boilerplate);
         Ok(Match {
             kind: copy.kind,
             score: copy.score,
@@ -53,7 +54,7 @@ impl Context<'_> {
             code: copy.code.clone(),
             document_count: occurrences.n_docs,
             document_count_capped: occurrences.is_capped,
-            common: copy.kind != CopyKind::NearDuplicate && self.commonness.is_common(copy),
+            common: copy.kind != CopyKind::NearDuplicate && (is_boilerplate || self.commonness.is_common(copy)),
             longest_run: copy.longest_run,
             distinct_words: self.distinct_words(copy),
             tokens_beyond_prompt: self.echo.words_beyond(&copy.query_runs),

@@ -78,7 +78,7 @@ impl Comparison {
     pub fn may_be_proven_by(&self, query: &CodeView<'_>, query_bytes: Range<u32>) -> bool {
         let ours = query.lexemes_in(&query_bytes);
         let n_inside = count_matched(&self.query_runs, &ours);
-        !ours.is_empty() && n_inside * 10 >= self.matched * 9 && n_inside * 2 >= ours.end - ours.start
+        !ours.is_empty() && n_inside * 6 >= self.matched * 5 && n_inside * 2 >= ours.end - ours.start
     }
 
     /// Takes over that a unit of the query was proven to be one of the source, up to a renaming, and the lexemes of both with it. Returns whether

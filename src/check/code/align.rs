@@ -9,7 +9,7 @@ use copytrace_indexer::index::segment::Segment;
 use copytrace_indexer::span::Span;
 
 use super::super::answer::{CodeFacts, Rename};
-use super::super::body::count_body;
+use super::super::body::{BOILERPLATE_MAX, count_body};
 use super::super::passages::{Copy, Region, SourceText, widen};
 use super::super::units::{KnownUnits, Proving, Sides};
 use super::weigh::{evidence, support};
@@ -152,9 +152,11 @@ impl Job<'_> {
                 self.weak.extend(evidence);
                 continue;
             }
+            let is_boilerplate = support <= 0.0 && body <= BOILERPLATE_MAX;
+            let facts = CodeFacts { renames: Vec::new(), support, is_boilerplate };
             let views = (&query, &source_code);
             let firsts: Vec<u32> = compared.renames.iter().map(|&(at, _)| query.span(&(at..at + 1)).start).collect();
-            let mut copy = copy_of(part, self.place, views, source.start, compared, evidence, support)?;
+            let mut copy = copy_of(part, self.place, views, source.start, compared, evidence, facts)?;
             if let (Some((known, proof)), Some(code)) = (proven, &mut copy.code) {
                 let found = firsts.into_iter().zip(std::mem::take(&mut code.renames)).collect();
                 code.renames = proof.merge(known, found);
@@ -194,7 +196,7 @@ fn copy_of(
     source_start: u32,
     compared: Comparison,
     evidence: Vec<u32>,
-    support: f64,
+    facts: CodeFacts,
 ) -> Result<Copy> {
     let base = u32::try_from(part.start).unwrap_or(u32::MAX);
     let shifted = |span: Span, by: u32| Span::new(span.start + by, span.end + by);
@@ -216,6 +218,6 @@ fn copy_of(
         source_text: SourceText::read(part.subject.index, place, source_span)?,
         evidence,
         lexical: None,
-        code: Some(CodeFacts { renames, support }),
+        code: Some(CodeFacts { renames, ..facts }),
     })
 }

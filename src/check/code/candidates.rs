@@ -219,17 +219,19 @@ impl<'a> Round<'a> {
     /// Tells whether a stretch may say something that is not known yet.
     fn is_news(&self, candidates: &Candidates, stretch: &Stretch<'_>, units: &KnownUnits) -> bool {
         let n_grams = stretch.words.len();
+        let explained = || stretch.words.iter().map(|&word| self.explained[word as usize]);
+        let is_equal = |at: Explained| at.n_best > 0 && n_grams >= at.n_best as usize && at.n_stretches < EQUALS_MAX;
+        if explained().any(is_equal) {
+            return true;
+        }
         let is_unit = units.are_in(stretch.place);
-        let is_open = |&word: &u32| {
-            let Explained { weight, n_stretches, n_best, n_sure } = self.explained[word as usize];
-            let is_better = is_unit || n_grams * BETTER_FACTOR >= n_sure as usize;
-            (weight < EXPLAINED && is_better)
-                || (n_stretches < EQUALS_MAX && n_grams >= n_best as usize)
-                || n_grams as f64 > WHOLE_FACTOR * f64::from(n_best)
+        let is_open = |at: Explained| {
+            let is_better = is_unit || n_grams * BETTER_FACTOR >= at.n_sure as usize;
+            (at.weight < EXPLAINED && is_better) || n_grams as f64 > WHOLE_FACTOR * f64::from(at.n_best)
         };
         // A unit that both have is no idiom of a few lexemes.
         let is_weak = || !is_unit && distinct_grams(self.part, candidates, &stretch.words) < GRAMS_MIN;
-        stretch.words.iter().any(is_open) && (self.done.len() < STRETCHES_ALWAYS || !is_weak())
+        explained().any(is_open) && (self.done.len() < STRETCHES_ALWAYS || !is_weak())
     }
 
     /// Tells whether a document is a sure copy that covers the part.

@@ -74,7 +74,7 @@ pub(in super::super) fn verify_similar(
         let mut copy = near_duplicate(place, similarity, whole(&prints.lexemes, part.start), source, &edited);
         let renames = edited.into_iter().find_map(|copy| copy.code).map(|code| code.renames).unwrap_or_default();
         // Four fifths of so many k-grams are no coincidence.
-        copy.code = Some(CodeFacts { renames, support: SIMILAR_SUPPORT });
+        copy.code = Some(CodeFacts { renames, support: SIMILAR_SUPPORT, is_boilerplate: false });
         verified.copies.push(copy);
     }
     Ok(())

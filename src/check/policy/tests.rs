@@ -41,7 +41,7 @@ fn sized(tokens: u32, run: u32) -> impl FnOnce(&mut Match) {
 /// A copy of code with this support.
 fn of_code(kind: CopyKind, support: f64, change: impl FnOnce(&mut Match)) -> Match {
     with(kind, |found| {
-        found.code = Some(CodeFacts { renames: Vec::new(), support });
+        found.code = Some(CodeFacts { renames: Vec::new(), support, is_boilerplate: false });
         change(found);
     })
 }
