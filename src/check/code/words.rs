@@ -127,7 +127,10 @@ impl CodeWords {
             let is_better = copy.kind != CopyKind::NearDuplicate || kind != CopyKind::Edited;
             // Of a function that is mostly documentation, words say more; but not which of them are names.
             let is_more = tokens >= copy.matched_words || copy.kind == CopyKind::Edited;
-            place == copy.place && is_enough && is_better && is_more
+            // A document that was only counted as code is no edited copy by its words of what others are a whole copy of.
+            let is_counted =
+                copy.kind == CopyKind::Edited && kind != CopyKind::Edited && self.compared.contains(&copy.place);
+            (place == copy.place || is_counted) && is_enough && is_better && is_more
         })
     }
 }
