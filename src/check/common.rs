@@ -13,6 +13,7 @@ use copytrace_indexer::recipe::Recipe;
 use super::passages::Copy;
 use crate::error::Result;
 use crate::query::passages::{Candidates, GramCount};
+use crate::verify::kind::CopyKind;
 
 /// Share of a copy's k-grams, and of its matched words, that must be common for the copy to be.
 const COMMON_SHARE: f64 = 0.75;
@@ -62,18 +63,20 @@ pub(super) struct WordGrams<'a> {
 }
 
 impl WordGrams<'_> {
-    /// Tells whether the words that a copy shares with its document stand in many origins, or it shares none.
+    /// Tells whether the words that a copy shares with its document stand in many origins. One that shares none may be common if it was renamed; one
+    /// that was not is too short to be known by its words, and nothing says that others have it.
     fn are_common(self, copy: &Copy, origins_min: u32) -> bool {
-        let Some(candidate) = self.candidates.documents.iter().find(|candidate| candidate.place == copy.place) else {
-            return true;
-        };
+        let candidate = self.candidates.documents.iter().find(|candidate| candidate.place == copy.place);
         let (mut n_grams, mut n_common) = (0_u32, 0_u32);
-        for &word in &candidate.words {
+        for &word in candidate.iter().flat_map(|candidate| &candidate.words) {
             if (copy.query_span.start..copy.query_span.end).contains(&self.starts[word as usize]) {
                 let GramCount { n_origins, is_stale, .. } = self.candidates.grams[word as usize];
                 n_grams += 1;
                 n_common += u32::from(n_origins >= origins_min && !is_stale);
             }
+        }
+        if n_grams == 0 {
+            return matches!(copy.kind, CopyKind::Renamed | CopyKind::Edited);
         }
         f64::from(n_common) >= COMMON_SHARE * f64::from(n_grams)
     }

@@ -9,7 +9,7 @@ use copytrace_indexer::index::storage::Storage;
 use copytrace_indexer::syntax::Trouble;
 
 use super::answer::{Answer, IndexVersion, Match};
-use super::code::{CodeBuffers, CodeSubject, CodeWords};
+use super::code::{CodeBuffers, CodeSubject, CodeWords, Found, find_rare_words};
 use super::common::{Commonness, GramSize, WordGrams};
 use super::describe::Context;
 use super::indexes::{FollowedIndex, NamedIndex, lock};
@@ -146,7 +146,7 @@ impl Engine {
         let verified = passages::verify(subject, &candidates, whole, tokens_min, buffers)?;
         let mut copies = verified.copies;
         let looked_up = if request.is_lexical {
-            lexical::verify(subject, tokens_min, &code.words, &mut copies, buffers, lexical_buffers)?
+            lexical::verify(subject, tokens_min, &code.stretches(), &mut copies, buffers, lexical_buffers)?
         } else {
             lexical::Outcome::default()
         };
@@ -159,7 +159,7 @@ impl Engine {
         missing.is_overfull |=
             candidates.is_overfull || verified.is_overfull || looked_up.is_capped || similar.is_capped;
         missing.is_dedup = index.segments().iter().any(|segment| segment.anchors().is_none());
-        missing.is_alike = !has_similar && documents.n_likely > whole::SIMILAR_DOCS_MAX;
+        missing.is_alike |= !has_similar && documents.n_likely > whole::SIMILAR_DOCS_MAX;
         missing.is_capped = parts.is_capped;
         let echo = prompt.echo(index.fingerprinter(), prints);
         let size = GramSize::of_words(index.fingerprinter().recipe());
@@ -213,22 +213,32 @@ impl OneIndex<'_> {
         let content = &text[part.bytes.clone()];
         prints.compute(fingerprinter, content, part.language);
         code.add(part, &prints.lexemes, &self.subject.prints.words);
-        let mut candidates = query_passages::find_code(index, prints, deadline)?;
-        let part_start = part.bytes.start;
-        let subject =
-            CodeSubject { subject: self.subject, start: part_start, code: content, language: part.language, prints };
+        let words = &self.subject.prints.words;
+        let (is_rare, rare) = find_rare_words(self.words, &words.starts, part, &prints.lexemes);
+        let mut candidates = query_passages::find_code(index, prints, &is_rare, deadline)?;
+        let subject = CodeSubject {
+            subject: self.subject,
+            start: part.bytes.start,
+            code: content,
+            language: part.language,
+            prints,
+            rare: &rare,
+        };
         let table = MarkTable::new(|kind, spelling| fingerprinter.lexer().hash_of(kind, spelling));
         let tokens_min = self.policy.report_tokens_min();
-        let (mut verified, units) = code::verify(subject, &table, &mut candidates, tokens_min, work, buffers)?;
+        let mut found = code::verify(subject, &table, &mut candidates, tokens_min, work, buffers)?;
         let similar = documents::find_code(index, prints)?;
         let jaccard_min = self.policy.near_duplicate_jaccard_min();
-        code::verify_similar(subject, &similar, jaccard_min, &mut verified, work)?;
+        code::verify_similar(subject, &similar, jaccard_min, &mut found.verified, work)?;
+        let Found { verified, units, .. } = &found;
         missing.trouble = missing.trouble.or(units.trouble.filter(|trouble| *trouble != Trouble::NoGrammar));
         missing.is_late |= candidates.is_late || units.is_late || verified.is_late;
         missing.is_stale |= candidates.is_stale;
         missing.is_overfull |= candidates.is_overfull || verified.is_overfull;
         missing.has_more_units |= units.is_overfull;
-        code.cover(subject, &candidates, &verified.copies);
+        let has_similar = verified.copies.iter().any(|copy| copy.kind == CopyKind::NearDuplicate);
+        missing.is_alike |= !has_similar && similar.n_likely > code::SIMILAR_DOCS_MAX;
+        code.cover(subject, &found);
         let words = WordGrams { candidates: self.words, starts: &self.subject.prints.words.starts };
         let context = Context {
             named: self.named,
@@ -239,7 +249,7 @@ impl OneIndex<'_> {
             commonness: &Commonness::of_code(&candidates, self.policy.common_origins_min(), words),
             gram_words: GramSize::of_lexemes(fingerprinter.recipe()).gram_words,
         };
-        missing.is_cut |= describe_all(&context, self.subject, verified.copies, answer)?;
+        missing.is_cut |= describe_all(&context, self.subject, found.verified.copies, answer)?;
         Ok(())
     }
 }

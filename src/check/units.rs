@@ -61,6 +61,8 @@ struct Found {
 pub(super) struct KnownUnits {
     units: Vec<KnownUnit>,
     pub(super) trouble: Option<Trouble>,
+    /// Documents that have one.
+    places: BTreeSet<Place>,
     /// Whether there were more than are looked up, or known.
     pub(super) is_overfull: bool,
     /// Whether the deadline passed before all were looked up.
@@ -129,6 +131,7 @@ pub(super) fn find(
         let mut tokens = Vec::new();
         reading.canonical_tokens(idx, &mut tokens);
         let names = reading.bound_names(idx);
+        known.places.extend(found.places.keys().copied());
         known.units.push(KnownUnit { unit, tokens, names, found });
     }
     Ok(known)
@@ -203,12 +206,13 @@ impl KnownUnits {
 
     /// Tells whether a document has one of the units.
     pub(super) fn are_in(&self, place: Place) -> bool {
-        self.units.iter().any(|known| known.found.places.contains_key(&place))
+        self.places.contains(&place)
     }
 
     /// Returns where the last unit ends, if nothing was inserted, that a document has within `bytes`.
     pub(super) fn end_in(&self, place: Place, bytes: &std::ops::Range<u32>) -> Option<u32> {
-        let ends = self.units.iter().filter_map(|known| {
+        let units = self.units.iter().filter(|_| self.are_in(place));
+        let ends = units.filter_map(|known| {
             let starts = known.found.places.get(&place)?.iter().filter(|start| bytes.contains(start));
             Some(starts.max()?.saturating_add(known.unit.end - known.unit.start))
         });

@@ -26,8 +26,11 @@ struct Places {
 
 /// A text that repeats 8 words more often is found by its first places, and the answer says that not all were compared.
 const WORD_PLACES: Places = Places { max: 1024, is_told: true };
-/// A row of a table repeats its shape hundreds of times: its first places are enough to find the table, and nothing is missing in the answer.
+/// A row of a table repeats its shape hundreds of times: its first places are enough to find the table, and nothing is missing in the answer. Of functions
+/// of one shape the one that was copied is told by its words.
 const CODE_PLACES: Places = Places { max: 16, is_told: false };
+/// Places, of those beyond the first, that are taken since documents share their words.
+const PREFERRED_PLACES_MAX: usize = 64;
 
 /// A document of an index: segment and place in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,19 +94,26 @@ pub struct Candidates {
 
 /// Looks up every k-gram of words of a text.
 pub fn find(index: &Index, prints: &Prints, deadline: Option<Instant>) -> Result<Candidates> {
-    find_grams(index, &prints.grams, Segment::anchors, WORD_PLACES, deadline)
+    find_grams(index, &prints.grams, Segment::anchors, (WORD_PLACES, &[]), deadline)
 }
 
 /// Looks up every parameterised k-gram of code. What is called a word elsewhere is a lexeme in the answer.
-pub fn find_code(index: &Index, prints: &CodePrints, deadline: Option<Instant>) -> Result<Candidates> {
-    find_grams(index, &prints.grams, Segment::lexemes, CODE_PLACES, deadline)
+///
+/// Of a k-gram that stands in many places of the code the first ones are taken, and those in `preferred`, one for each k-gram, none for the rest.
+pub fn find_code(
+    index: &Index,
+    prints: &CodePrints,
+    preferred: &[bool],
+    deadline: Option<Instant>,
+) -> Result<Candidates> {
+    find_grams(index, &prints.grams, Segment::lexemes, (CODE_PLACES, preferred), deadline)
 }
 
 fn find_grams(
     index: &Index,
     grams: &[u64],
     table_of: fn(&Segment) -> Option<&KeyTable>,
-    places: Places,
+    (places, preferred): (Places, &[bool]),
     deadline: Option<Instant>,
 ) -> Result<Candidates> {
     let mut candidates = Candidates { grams: vec![GramCount::default(); grams.len()], ..Candidates::default() };
@@ -175,7 +185,9 @@ fn find_grams(
         }
         let last_posting = postings.len();
         candidates.is_overfull |= places.is_told && group.len() > places.max && last_posting > first_posting;
-        for &(_, query_word) in group.iter().take(places.max).skip(1) {
+        let is_preferred = |&&(_, word): &&(u64, u32)| preferred.get(word as usize).is_some_and(|is| *is);
+        let more = group.iter().skip(places.max).filter(is_preferred).take(PREFERRED_PLACES_MAX);
+        for &(_, query_word) in group.iter().take(places.max).skip(1).chain(more) {
             postings.extend_from_within(first_posting..last_posting);
             let copied = postings.len() - (last_posting - first_posting);
             postings[copied..].iter_mut().for_each(|posting| posting.query_word = query_word);

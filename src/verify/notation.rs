@@ -37,7 +37,7 @@ pub type Aliases = Vec<(u64, u64)>;
 pub const ALIAS_LEXEMES: u32 = 3;
 
 /// Drops from lexemes, and from what `marks` says about them, the statements at the start of a function that only give a parameter a short name:
-/// `a = self`. Returns where they stood, ascending, and the aliases.
+/// `a = self`. Returns how many lexemes are left before each of them, ascending, and the aliases.
 ///
 /// Only behind the colon that ends a header, in lines of their own: elsewhere such a statement is part of what the code does.
 pub fn drop_aliases(text: &str, lexemes: &mut Lexemes, marks: &mut Vec<u32>) -> (Vec<u32>, Aliases) {
@@ -74,7 +74,8 @@ pub fn drop_aliases(text: &str, lexemes: &mut Lexemes, marks: &mut Vec<u32>) -> 
         drop_at(&dropped, &mut lexemes.ends);
         drop_at(&dropped, marks);
     }
-    (dropped, aliases)
+    let kept_before = (0..).zip(&dropped).map(|(n, first)| first - ALIAS_LEXEMES * n).collect();
+    (kept_before, aliases)
 }
 
 /// Drops the values of aliases.

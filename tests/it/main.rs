@@ -29,4 +29,5 @@ mod scale;
 #[cfg(feature = "service")]
 mod service;
 mod traces;
+mod twins;
 mod workload;

@@ -60,10 +60,12 @@ pub(super) struct Job<'a> {
     pub(super) weak: Vec<u32>,
     /// Whether the deadline passed before a unit was proven.
     pub(super) is_late: bool,
+    /// Bytes of the document that were compared.
+    pub(super) aligned: Range<u32>,
 }
 
 impl Job<'_> {
-    /// Aligns the stretch. Returns whether something was left out.
+    /// Aligns the stretch. Returns whether something was left out, and sets `aligned` to the bytes of the document that were read.
     pub(super) fn align(&mut self, copies: &mut Vec<Copy>) -> Result<bool> {
         let segment = &self.part.subject.index.segments()[self.place.segment_idx];
         let record = segment.record(self.place.doc)?;
@@ -101,6 +103,7 @@ impl Job<'_> {
         let ours = &part.prints.lexemes;
         let query_byte = |hit: &Hit| ours.starts[hit.query_word as usize];
         source.read(part.subject.index, segment, record, range, hits.iter().map(|hit| hit.source_byte))?;
+        self.aligned = source.bytes_in_document();
         self.work.spend(source.bytes.len());
         let text = segment.as_text(&source.bytes)?;
         source.prepared.prepare(text, source.language, self.table);
@@ -115,6 +118,8 @@ impl Job<'_> {
             let last = ours.starts.get(hit.query_word as usize + gram - 1).and_then(|&byte| prepared.at(byte));
             seeds.extend(last.zip(other.map(|other| other + last_of_gram)));
         }
+        // Lexed the wrong way round, as from the inside of a string, nothing begins where it does in the index.
+        let is_lost = seeds.is_empty() && !hits.is_empty();
         keep_likest(seeds, &prepared.lexemes.hashes, &theirs.lexemes.hashes, gram);
         // Content is compared under the renaming, behind the alignment.
         let (query_view, source_view) = (prepared.view(part.code), theirs.view(text));
@@ -167,7 +172,7 @@ impl Job<'_> {
             }
             copies.push(copy);
         }
-        Ok(Region::Aligned { is_capped: aligned.capped })
+        Ok(Region::Aligned { is_capped: aligned.capped || is_lost })
     }
 }
 

@@ -12,10 +12,10 @@ mod words;
 
 use copytrace_indexer::language::Language;
 
-pub(super) use self::candidates::verify;
-pub(super) use self::similar::verify_similar;
+pub(super) use self::candidates::{Found, verify};
+pub(super) use self::similar::{SIMILAR_DOCS_MAX, verify_similar};
 use self::source::{Prepared, Source};
-pub(super) use self::words::CodeWords;
+pub(super) use self::words::{CodeWords, RareWord, find_rare_words};
 use super::passages::Subject;
 use super::units::Parsers;
 use crate::query::prints::CodePrints;
@@ -34,6 +34,8 @@ pub(super) struct CodeSubject<'a> {
     pub(super) code: &'a str,
     pub(super) language: Language,
     pub(super) prints: &'a CodePrints,
+    /// Words in the part that few documents have, ascending.
+    pub(super) rare: &'a [RareWord],
 }
 
 /// Buffers that are used again for every candidate.

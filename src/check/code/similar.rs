@@ -16,7 +16,7 @@ use crate::verify::overlap::jaccard;
 use crate::verify::work::Work;
 
 /// Similar documents that are read, those with most common bands first: at 100 us each.
-const SIMILAR_DOCS_MAX: usize = 32;
+pub(in super::super) const SIMILAR_DOCS_MAX: usize = 32;
 /// Different k-grams that a part has at least for its similarity to documents to say something: strangers' small files are all alike.
 const SIMILAR_GRAMS_MIN: usize = 48;
 /// Support for a document that is nearly the same as a whole.
@@ -71,7 +71,17 @@ pub(in super::super) fn verify_similar(
         };
         let source_span = whole(&theirs.lexemes, 0);
         let source = (source_span, SourceText::read(index, place, source_span)?);
-        let mut copy = near_duplicate(place, similarity, whole(&prints.lexemes, part.start), source, &edited);
+        let whole_span = whole(&prints.lexemes, part.start);
+        let others = verified.copies.iter().filter(|copy| copy.place == place);
+        let parts: Vec<Copy> = edited.iter().chain(others).cloned().collect();
+        let mut copy = near_duplicate(place, similarity, whole_span, source, &parts);
+        if copy.query_runs.is_empty() {
+            // Too scattered to be aligned: all that is known is how much of it is the same.
+            let n_lexemes = u32::try_from(prints.lexemes.len()).unwrap_or(u32::MAX);
+            copy.query_runs.push(0..n_lexemes);
+            // At most that many, and so no loss.
+            copy.matched_words = (f64::from(n_lexemes) * similarity) as u32;
+        }
         let renames = edited.into_iter().find_map(|copy| copy.code).map(|code| code.renames).unwrap_or_default();
         // Four fifths of so many k-grams are no coincidence.
         copy.code = Some(CodeFacts { renames, support: SIMILAR_SUPPORT, is_boilerplate: false });

@@ -17,10 +17,11 @@ fn a_deadline_is_no_lack_of_room() {
     let table = MarkTable::new(|kind, spelling| index.fingerprinter().lexer().hash_of(kind, spelling));
     for (deadline, is_late) in [(None, false), (Some(Instant::now()), true)] {
         let subject = Subject { index: &index, text: &text, prints: &prints, deadline };
-        let part = CodeSubject { subject, start: 0, code: &text, language: Language::Python, prints: &code_prints };
-        let mut found = find_code(&index, &code_prints, None).unwrap();
+        let part =
+            CodeSubject { subject, start: 0, code: &text, language: Language::Python, prints: &code_prints, rare: &[] };
+        let mut found = find_code(&index, &code_prints, &[], None).unwrap();
         let (mut work, mut buffers) = (Work::default(), CodeBuffers::default());
-        let (verified, _) = verify(part, &table, &mut found, 12, &mut work, &mut buffers).unwrap();
+        let Found { verified, .. } = verify(part, &table, &mut found, 12, &mut work, &mut buffers).unwrap();
         assert_eq!((verified.is_late, verified.is_overfull, verified.copies.is_empty()), (is_late, false, is_late));
     }
 }
