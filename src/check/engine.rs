@@ -245,7 +245,7 @@ impl OneIndex<'_> {
             text,
             hashes: &prints.lexemes.hashes,
             candidates: &candidates,
-            echo: &prompt.code_echo(fingerprinter, prints, part.language),
+            echo: &prompt.code_echo(fingerprinter, prints, part.language, &table),
             commonness: &Commonness::of_code(&candidates, self.policy.common_origins_min(), words),
             gram_words: GramSize::of_lexemes(fingerprinter.recipe()).gram_words,
         };

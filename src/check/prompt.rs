@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use copytrace_indexer::fingerprint::{CodeScratch, Fingerprinter};
+use copytrace_indexer::fingerprint::Fingerprinter;
 use copytrace_indexer::language::Language;
 use copytrace_indexer::lexemes::Lexemes;
 use copytrace_indexer::normalise::Words;
@@ -10,6 +10,9 @@ use copytrace_indexer::recipe::Recipe;
 
 use super::parts::cut_at_fences;
 use crate::query::prints::{CodePrints, Prints};
+use crate::verify::marks::MarkTable;
+use crate::verify::renaming::Roles;
+use crate::verify::shape::compute_content_grams;
 
 /// The prompt of a request; its k-grams are made when they are first asked for, and once for all parts and all indexes of one recipe.
 #[derive(Debug)]
@@ -41,17 +44,27 @@ impl<'a> Prompt<'a> {
         Echo::of_grams(prints.words.len(), &prints.grams, theirs, fingerprinter.recipe().anchor_words as usize)
     }
 
-    /// Tells which lexemes of a piece of code stand in the prompt, too, whatever its names are called there. Cost: O(lexemes of both), of
-    /// the prompt once a language.
-    pub(super) fn code_echo(&mut self, fingerprinter: &Fingerprinter, prints: &CodePrints, language: Language) -> Echo {
+    /// Tells which lexemes of a piece of code stand in the prompt, too, whatever its variables are called there. `table` is that of the
+    /// fingerprinter's lexer. Cost: O(lexemes of both), of the prompt once a language.
+    pub(super) fn code_echo(
+        &mut self,
+        fingerprinter: &Fingerprinter,
+        prints: &CodePrints,
+        language: Language,
+        table: &MarkTable,
+    ) -> Echo {
         let text = self.prepare(fingerprinter);
         let known = self.code.iter().position(|(known, _)| *known == language);
         let idx = known.unwrap_or_else(|| {
-            self.code.push((language, code_grams(fingerprinter, text, language)));
+            self.code.push((language, code_grams(fingerprinter, text, language, table)));
             self.code.len() - 1
         });
-        let k = fingerprinter.recipe().code_gram_lexemes as usize;
-        Echo::of_grams(prints.lexemes.len(), &prints.grams, &self.code[idx].1, k)
+        let theirs = &self.code[idx].1;
+        let (k, mut ours) = (fingerprinter.recipe().code_gram_lexemes as usize, Vec::new());
+        if !theirs.is_empty() {
+            GramMaker::new(table, k).compute(&prints.lexemes, &mut ours);
+        }
+        Echo::of_grams(prints.lexemes.len(), &ours, theirs, k)
     }
 
     /// Forgets the k-grams of another recipe. Returns the text.
@@ -64,18 +77,40 @@ impl<'a> Prompt<'a> {
     }
 }
 
-/// Returns the parameterised k-grams of a prompt, sorted. What stands between its fences is read apart from what stands around them: a fence opens
+/// Returns the k-grams of the code of a prompt, sorted. What stands between its fences is read apart from what stands around them: a fence opens
 /// a string in some languages, and prose an apostrophe.
-fn code_grams(fingerprinter: &Fingerprinter, text: &str, language: Language) -> Vec<u64> {
-    let (mut lexemes, mut scratch) = (Lexemes::default(), CodeScratch::default());
-    let (mut grams, mut all) = (Vec::new(), Vec::new());
+fn code_grams(fingerprinter: &Fingerprinter, text: &str, language: Language, table: &MarkTable) -> Vec<u64> {
+    let mut maker = GramMaker::new(table, fingerprinter.recipe().code_gram_lexemes as usize);
+    let (mut lexemes, mut grams, mut all) = (Lexemes::default(), Vec::new(), Vec::new());
     for part in cut_at_fences(text, language) {
         fingerprinter.lexemes(&text[part.bytes], part.language, &mut lexemes);
-        fingerprinter.code_grams(&lexemes, &mut scratch, &mut grams);
+        maker.compute(&lexemes, &mut grams);
         all.append(&mut grams);
     }
     all.sort_unstable();
     all
+}
+
+/// Makes the k-grams by which code is known in a prompt: of content, but for the names of variables. Those of the index know a shape only, which
+/// strangers' code has, too.
+struct GramMaker<'a> {
+    table: &'a MarkTable,
+    k: usize,
+    marks: Vec<u32>,
+    roles: Roles,
+}
+
+impl<'a> GramMaker<'a> {
+    fn new(table: &'a MarkTable, k: usize) -> Self {
+        Self { table, k, marks: Vec::new(), roles: Roles::default() }
+    }
+
+    /// Replaces `grams` by those of the lexemes.
+    fn compute(&mut self, lexemes: &Lexemes, grams: &mut Vec<u64>) {
+        self.table.find(lexemes, &mut self.marks);
+        self.roles.find(lexemes, &self.marks);
+        compute_content_grams(lexemes, &self.roles, self.k, grams);
+    }
 }
 
 /// Which words (in code: lexemes) of a text stand in the prompt too, in a run of at least k of them.
