@@ -226,7 +226,7 @@ def check_functions(options, binary, index, functions, shares, groups, judged, t
             continue
         group.counts["blocked"] += action in ("BLOCK", "REPLACE")
         described = [describe(match, function, texts) for match in answer.get("matches", [])]
-        flagged_out.append({**facts, "error": answer.get("error", ""), "text": function.text, "matches": described})
+        flagged_out.append({**facts, "error": answer.get("error", ""), "degraded": answer.get("degraded", []), "text": function.text, "matches": described})
 
 
 def write_flagged(flagged, folder):

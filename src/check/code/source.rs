@@ -2,7 +2,8 @@
 //!
 //! A stretch is lexed from a line near it that begins a definition. That line may stand inside of a string; then what is a string and what is code
 //! is taken the wrong way round, and hits do not begin where lexemes do. Only then the stretch is lexed from a place that is safe: the last
-//! definition at the margin, the start of the document, or else a line that looks like one.
+//! definition at the margin, the start of the document, or else a line that looks like one; and if hits are amiss there, too, as behind a string that
+//! never ends, from the start, as it was when it was indexed.
 //!
 //! Cost: 100 MB/s for lexemes and what is read off them, and the blocks of text.
 
@@ -13,6 +14,7 @@ use copytrace_indexer::index::segment::Segment;
 use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::language::Language;
 use copytrace_indexer::lexemes::Lexemes;
+use copytrace_indexer::limits::LEXED_BYTES_MAX;
 
 use crate::error::Result;
 use crate::verify::TextView;
@@ -29,6 +31,9 @@ const NEAR_SEARCH_BYTES: u32 = 1 << 10;
 const HEADER_SEARCH_BYTES: u32 = 4 << 10;
 /// Bytes of a document that are lexed from its start where there is no such line: nine files of ten, 0.2 ms.
 const WHOLE_BYTES_MAX: u32 = 64 << 10;
+/// Bytes of a document that are lexed in any case: what was lexed when it was indexed.
+#[expect(clippy::cast_possible_truncation, reason = "256 KiB")]
+const LEXED_BYTES: u32 = LEXED_BYTES_MAX as u32;
 /// Words that begin a definition.
 const DEFINITIONS: [&str; 26] = [
     "def ",
@@ -130,7 +135,7 @@ impl Source {
         segment: &Segment,
         record: &DocumentRecord,
         range: Range<u32>,
-        mut hits: impl Iterator<Item = u32>,
+        hits: impl Iterator<Item = u32> + Clone,
     ) -> Result<()> {
         let doc_bytes = u32::try_from(record.text.end - record.text.start).unwrap_or(u32::MAX);
         let (first, end) = (range.start.min(doc_bytes), range.end.min(doc_bytes));
@@ -142,7 +147,7 @@ impl Source {
         let before = &self.bytes[..(first - near) as usize];
         if let Some(skip) = last_definition(before, true).or((near == 0).then_some(0)) {
             self.lex(index, segment, near, skip)?;
-            if hits.all(|byte| byte.checked_sub(self.start).is_some_and(|byte| self.prepared.at(byte).is_some())) {
+            if hits.clone().all(|byte| self.begins_at(byte)) {
                 return Ok(());
             }
         }
@@ -156,7 +161,17 @@ impl Source {
             skip = Some(0);
         }
         let skip = skip.unwrap_or_else(|| first_margin_line(&self.bytes[..(first - start) as usize]));
-        self.lex(index, segment, start, skip)
+        self.lex(index, segment, start, skip)?;
+        if self.start > 0 && end <= LEXED_BYTES && !hits.clone().any(|byte| self.begins_at(byte)) {
+            segment.read_text(at(0)..at(end), &mut self.bytes)?;
+            self.lex(index, segment, 0, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Tells whether a lexeme begins at a byte of the document.
+    fn begins_at(&self, byte: u32) -> bool {
+        byte.checked_sub(self.start).is_some_and(|byte| self.prepared.at(byte).is_some())
     }
 
     /// Returns which bytes of the document were read.
