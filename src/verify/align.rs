@@ -60,7 +60,7 @@ struct Diagonal {
 ///
 /// Seeds outside the texts, or on words that differ, are ignored.
 ///
-/// Cost: at most `2 * (WORK_PER_WORD * words of both texts + WORK_FLOOR)` comparisons, whatever the texts, and no more than `budget` has left, which
+/// Cost: at most `2 * (WORK_PER_WORD * words of both texts + options.work_floor)` comparisons, whatever the texts, and no more than `budget` has left, which
 /// pays for them; O(matched words + 10 edits) for real copies. No allocation but the result, once the scratch has grown.
 pub fn align(
     query: &TextView,
@@ -74,7 +74,7 @@ pub fn align(
     query.assert_sound();
     source.assert_sound();
     let n_words = query.hashes.len() as u64 + source.hashes.len() as u64;
-    let work_max = WORK_PER_WORD * n_words + WORK_FLOOR;
+    let work_max = WORK_PER_WORD * n_words + options.work_floor;
     let part = budget.part(work_max);
     let mut work = part;
     scratch.sort_seeds(query, source, &seeds[..seeds.len().min(SEEDS_MAX)]);

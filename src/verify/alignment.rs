@@ -61,6 +61,9 @@ pub struct AlignOptions {
     /// Colinear alignments are chained over at most this many words on either side, and never over more than both match together. 128: a
     /// paragraph.
     pub chain_gap_words_max: u32,
+    /// Word comparisons that a call may make for each of both kinds of work beside [`WORK_PER_WORD`]: [`WORK_FLOOR`]; more for short texts that repeat
+    /// themselves.
+    pub work_floor: u64,
 }
 
 impl Default for AlignOptions {
@@ -72,6 +75,7 @@ impl Default for AlignOptions {
             gain_words_min: 3,
             last_gain_words_min: 1,
             chain_gap_words_max: 128,
+            work_floor: WORK_FLOOR,
         }
     }
 }

@@ -37,6 +37,8 @@ pub(super) const OPTIONS: AlignOptions = AlignOptions {
     gain_words_min: 4,
     last_gain_words_min: 1,
     chain_gap_words_max: 160,
+    // Rows of one statement, as in tables and generated code, have one shape: 0.8 ms.
+    work_floor: 1 << 18,
 };
 
 /// Bytes before the first hit, and behind the last one, that are read: what a copy has beyond its hits is shorter than the guarantee, and a comment.
@@ -102,7 +104,8 @@ impl Job<'_> {
         let CodeBuffers { query: prepared, headers, source, seeds, align: scratch, parsers } = &mut *self.buffers;
         let ours = &part.prints.lexemes;
         let query_byte = |hit: &Hit| ours.starts[hit.query_word as usize];
-        source.read(part.subject.index, segment, record, range, hits.iter().map(|hit| hit.source_byte))?;
+        let is_found =
+            source.read(part.subject.index, segment, record, range, hits.iter().map(|hit| hit.source_byte))?;
         self.aligned = source.bytes_in_document();
         self.work.spend(source.bytes.len());
         let text = segment.as_text(&source.bytes)?;
@@ -118,8 +121,6 @@ impl Job<'_> {
             let last = ours.starts.get(hit.query_word as usize + gram - 1).and_then(|&byte| prepared.at(byte));
             seeds.extend(last.zip(other.map(|other| other + last_of_gram)));
         }
-        // Lexed the wrong way round, as from the inside of a string, nothing begins where it does in the index.
-        let is_lost = seeds.is_empty() && !hits.is_empty();
         keep_likest(seeds, &prepared.lexemes.hashes, &theirs.lexemes.hashes, gram);
         // Content is compared under the renaming, behind the alignment.
         let (query_view, source_view) = (prepared.view(part.code), theirs.view(text));
@@ -172,7 +173,7 @@ impl Job<'_> {
             }
             copies.push(copy);
         }
-        Ok(Region::Aligned { is_capped: aligned.capped || is_lost })
+        Ok(Region::Aligned { is_capped: aligned.capped || !is_found })
     }
 }
 

@@ -128,7 +128,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Reads a document as far as `range` needs, and cuts it into lexemes; `hits` are bytes of it at which lexemes begin.
+    /// Reads a document as far as `range` needs, and cuts it into lexemes; `hits` are bytes of it at which lexemes begin. Returns
+    /// whether some do.
     pub(super) fn read(
         &mut self,
         index: &Index,
@@ -136,7 +137,7 @@ impl Source {
         record: &DocumentRecord,
         range: Range<u32>,
         hits: impl Iterator<Item = u32> + Clone,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let doc_bytes = u32::try_from(record.text.end - record.text.start).unwrap_or(u32::MAX);
         let (first, end) = (range.start.min(doc_bytes), range.end.min(doc_bytes));
         self.is_doc_end = end == doc_bytes;
@@ -148,7 +149,7 @@ impl Source {
         if let Some(skip) = last_definition(before, true).or((near == 0).then_some(0)) {
             self.lex(index, segment, near, skip)?;
             if hits.clone().all(|byte| self.begins_at(byte)) {
-                return Ok(());
+                return Ok(true);
             }
         }
         let mut start = first.saturating_sub(HEADER_SEARCH_BYTES);
@@ -166,7 +167,7 @@ impl Source {
             segment.read_text(at(0)..at(end), &mut self.bytes)?;
             self.lex(index, segment, 0, 0)?;
         }
-        Ok(())
+        Ok(hits.clone().any(|byte| self.begins_at(byte)))
     }
 
     /// Tells whether a lexeme begins at a byte of the document.

@@ -131,15 +131,22 @@ impl CodeWords {
             return Ok(());
         }
         let mut kept = Vec::with_capacity(candidates.documents.len());
-        for mut candidate in candidates.documents.drain(..) {
+        for mut candidate in std::mem::take(&mut candidates.documents) {
             let segment = &index.segments()[candidate.place.segment_idx];
             let record = segment.record(candidate.place.doc)?;
             // What is too long to be lexed is known by its words alone.
             let doc_bytes = usize::try_from(record.text.end - record.text.start).unwrap_or(usize::MAX);
             let is_lexed = record.language.is_code() && doc_bytes <= LEXED_BYTES_MAX;
-            if let Some(compared) = self.compared.get(&candidate.place).filter(|_| is_lexed) {
+            if is_lexed {
+                // A stretch with a word that few documents have was aligned, if it shares lexemes.
+                let is_common = |hit: &Hit| candidates.grams[hit.query_word as usize].n_docs > RARE_DOCS_MAX;
+                let is_counted = self.counted.contains(&candidate.place);
+                let compared = self.compared.get(&candidate.place).map_or(&[][..], Vec::as_slice);
                 let is_compared = |hit: &Hit| compared.iter().any(|bytes| bytes.contains(&hit.source_byte));
-                candidate.hits.retain(|hit| !self.is_lexeme[hit.query_word as usize] || !is_compared(hit));
+                candidate.hits.retain(|hit| {
+                    let is_judged = is_compared(hit) || (is_counted && is_common(hit));
+                    !self.is_lexeme[hit.query_word as usize] || !is_judged
+                });
             }
             if !candidate.hits.is_empty() {
                 kept.push(candidate);
