@@ -17,7 +17,7 @@ use super::lexical::LexicalBuffers;
 use super::parts::{Parts, find_code};
 use super::passages::{self, Buffers, Copy, Subject};
 use super::policy::Policy;
-use super::prompt::Echo;
+use super::prompt::{CodePrompt, Echo};
 use super::{Checker, Request, TEXT_BYTES_MAX, code, lexical, units, whole};
 use crate::error::{Error, Result};
 use crate::query::prints::{CodePrints, Prints};
@@ -131,6 +131,7 @@ impl Engine {
         let jaccard_min = self.policy.near_duplicate_jaccard_min();
         let mut missing = Missing::default();
 
+        let mut prompt = CodePrompt::new(&request.prompt);
         let mut code = CodeWords::default();
         let mark_table = MarkTable::new(|kind, spelling| index.fingerprinter().lexer().hash_of(kind, spelling));
         for part in &parts.parts {
@@ -163,7 +164,7 @@ impl Engine {
                 text,
                 hashes: &code_prints.lexemes.hashes,
                 candidates: &found,
-                echo: &Echo::find_code(index.fingerprinter(), code_prints, &request.prompt, part.language),
+                echo: &prompt.echo(index.fingerprinter(), code_prints, part.language, deadline),
                 commonness: &Commonness::of_code(
                     &found,
                     origins_min,
@@ -173,6 +174,7 @@ impl Engine {
             };
             missing.is_cut |= describe_all(&context, subject.subject, verified.copies, answer)?;
         }
+        missing.is_prompt_late = prompt.is_late;
         code.leave_out(index, &mut candidates)?;
 
         let whole = whole::verify_exact(subject, &documents, &candidates, tokens_min, buffers)?;
@@ -237,6 +239,7 @@ fn describe_all(
 struct Missing {
     is_late: bool,
     is_lexical_late: bool,
+    is_prompt_late: bool,
     is_stale: bool,
     is_dedup: bool,
     is_alike: bool,
@@ -254,6 +257,7 @@ impl Missing {
         for (is_so, what) in [
             (self.is_late, "the deadline passed before every candidate was compared"),
             (self.is_lexical_late, "the deadline passed before every stretch was looked up by its rare words"),
+            (self.is_prompt_late, "the deadline passed before the prompt was read in each language of the text"),
             (
                 self.is_stale,
                 "a passage of the text was in more documents than are kept, and some of those are removed now",

@@ -1,6 +1,8 @@
 //! What the caller's own prompt contained does not count as copied from the corpus: a model that repeats its prompt gives nothing away.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Instant;
 
 use copytrace_indexer::fingerprint::{CodeScratch, Fingerprinter};
 use copytrace_indexer::language::Language;
@@ -24,29 +26,13 @@ impl Echo {
         let (mut words, mut grams) = (Words::default(), Vec::new());
         fingerprinter.words(prompt, &mut words);
         fingerprinter.grams(&words, &mut grams);
-        Self::of_grams(prints.words.len(), &prints.grams, grams, fingerprinter.recipe().anchor_words as usize)
+        grams.sort_unstable();
+        Self::of_grams(prints.words.len(), &prints.grams, &grams, fingerprinter.recipe().anchor_words as usize)
     }
 
-    /// Compares a piece of code with the prompt, whatever its names are called there. Cost: O(lexemes of both).
-    pub(super) fn find_code(
-        fingerprinter: &Fingerprinter,
-        prints: &CodePrints,
-        prompt: &str,
-        language: Language,
-    ) -> Self {
-        let n_lexemes = prints.lexemes.len();
-        if prompt.is_empty() {
-            return Self { is_echo: vec![false; n_lexemes] };
-        }
-        let (mut lexemes, mut scratch, mut grams) = (Lexemes::default(), CodeScratch::default(), Vec::new());
-        fingerprinter.lexemes(prompt, language, &mut lexemes);
-        fingerprinter.code_grams(&lexemes, &mut scratch, &mut grams);
-        Self::of_grams(n_lexemes, &prints.grams, grams, fingerprinter.recipe().code_gram_lexemes as usize)
-    }
-
-    fn of_grams(n_words: usize, ours: &[u64], mut theirs: Vec<u64>, k: usize) -> Self {
+    /// `theirs` are sorted.
+    fn of_grams(n_words: usize, ours: &[u64], theirs: &[u64], k: usize) -> Self {
         let mut is_echo = vec![false; n_words];
-        theirs.sort_unstable();
         for (word, gram) in ours.iter().enumerate() {
             if theirs.binary_search(gram).is_ok() {
                 is_echo[word..word + k].fill(true);
@@ -62,5 +48,48 @@ impl Echo {
             words.iter().filter(|&&is_echo| !is_echo).count()
         };
         u32::try_from(runs.iter().map(beyond).sum::<usize>()).unwrap_or(u32::MAX)
+    }
+}
+
+/// The prompt read as code, once in each language that a part of the text has: a text has up to 64 parts, and a prompt up to 1 MiB.
+#[derive(Debug)]
+pub(super) struct CodePrompt<'a> {
+    prompt: &'a str,
+    grams: BTreeMap<Language, Vec<u64>>,
+    /// Whether it was not read in some language, because the deadline had passed.
+    pub(super) is_late: bool,
+}
+
+impl<'a> CodePrompt<'a> {
+    pub(super) fn new(prompt: &'a str) -> Self {
+        Self { prompt, grams: BTreeMap::new(), is_late: false }
+    }
+
+    /// Compares a piece of code with the prompt, whatever its names are called there. Cost: O(lexemes of both).
+    pub(super) fn echo(
+        &mut self,
+        fingerprinter: &Fingerprinter,
+        prints: &CodePrints,
+        language: Language,
+        deadline: Option<Instant>,
+    ) -> Echo {
+        let n_lexemes = prints.lexemes.len();
+        if self.prompt.is_empty() {
+            return Echo { is_echo: vec![false; n_lexemes] };
+        }
+        // The first language is always read: a prompt is exempt whatever else there was to do.
+        let is_late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if !self.grams.is_empty() && !self.grams.contains_key(&language) && is_late() {
+            self.is_late = true;
+            return Echo { is_echo: vec![false; n_lexemes] };
+        }
+        let grams = self.grams.entry(language).or_insert_with(|| {
+            let (mut lexemes, mut scratch, mut grams) = (Lexemes::default(), CodeScratch::default(), Vec::new());
+            fingerprinter.lexemes(self.prompt, language, &mut lexemes);
+            fingerprinter.code_grams(&lexemes, &mut scratch, &mut grams);
+            grams.sort_unstable();
+            grams
+        });
+        Echo::of_grams(n_lexemes, &prints.grams, grams, fingerprinter.recipe().code_gram_lexemes as usize)
     }
 }
