@@ -16,7 +16,6 @@
 #![allow(clippy::print_stdout, reason = "a table is what this bench makes")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +27,7 @@ use copytrace::check::{Checker, Request};
 use copytrace_indexer::corpus::input::discover;
 use copytrace_indexer::corpus::options::ReadOptions;
 use copytrace_indexer::corpus::reader::Reader;
-use copytrace_indexer::corpus::{Attributes, Document, Row};
+use copytrace_indexer::corpus::{Document, Row};
 use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::index::storage::{DiskStorage, Storage};
 use copytrace_indexer::index::writer::IndexWriter;
@@ -36,13 +35,14 @@ use copytrace_indexer::language::Language;
 use copytrace_indexer::lexemes::{LexemeKind, Lexemes, Lexer};
 use copytrace_indexer::pipeline::{BuildOptions, BuildProgress, build};
 use copytrace_indexer::recipe::PUBLIC_SEED;
-use prose::{Random, prose};
+use made::{below, make_corpora};
+use prose::Random;
 use rustix::time::{ClockId, clock_gettime};
 
+mod made;
 mod prose;
 
 const MADE_BYTES: usize = 12 << 20;
-const MADE_ORIGINS: u64 = 60;
 /// Lines of a function that is checked.
 const LINES: std::ops::RangeInclusive<usize> = 55..=65;
 /// Functions of each language and kind.
@@ -53,10 +53,6 @@ const ROUNDS: usize = 3;
 const STRANGE_ORIGIN: usize = 6;
 /// The files of a segment that are the index of code; the others hold the text, and the catalogue with the search for words.
 const COMPONENTS: [&str; 7] = ["lexemes", "units", "bands", "anchors", "documents", "exact", "ids"];
-
-fn below(random: &mut Random, n: usize) -> usize {
-    usize::try_from(random.next() >> 33).expect("31 bits") % n
-}
 
 /// CPU time of this process.
 fn cpu() -> Duration {
@@ -79,112 +75,6 @@ fn read_corpora(paths: &str) -> Vec<Document> {
         Row::Skipped(_) => None,
     })
     .collect()
-}
-
-/// Made-up code: documents of ten functions, the names of each origin its own.
-fn make_corpora() -> Vec<Document> {
-    let mut random = Random::new(1);
-    let (mut documents, mut n_bytes) = (Vec::new(), 0);
-    for n in 0.. {
-        let (origin, language) = (n % MADE_ORIGINS, if n % 2 == 0 { Language::Python } else { Language::Rust });
-        let text: String = (0..10).map(|_| function(&mut random, origin, language)).collect();
-        n_bytes += text.len();
-        let attributes = Attributes {
-            origin: format!("origin{origin}"),
-            language: language.name().to_owned(),
-            ..Attributes::default()
-        };
-        documents.push(Document { id: format!("d{n}"), text, attributes });
-        if n_bytes >= MADE_BYTES {
-            break;
-        }
-    }
-    documents
-}
-
-/// A name of an origin: one of some 300 of its own, made of two words.
-fn name(random: &mut Random, origin: u64) -> String {
-    let mut own = Random::new((origin << 32) | (random.next() % 300));
-    let words = prose(&mut own, 12).to_lowercase();
-    let letters: Vec<&str> = words.split(|c: char| !c.is_ascii_lowercase()).filter(|word| word.len() > 2).collect();
-    format!("{}_{}", letters.first().unwrap_or(&"any"), letters.last().unwrap_or(&"name"))
-}
-
-/// An expression that both languages read, of at most so many levels.
-fn expression(random: &mut Random, origin: u64, locals: &[String], n_levels: usize) -> String {
-    let local = &locals[below(random, locals.len())];
-    let kind = below(random, if n_levels == 0 { 3 } else { 9 });
-    let mut inner = || expression(random, origin, locals, n_levels - 1);
-    match kind {
-        0 | 1 => local.clone(),
-        2 => below(random, 1_000).to_string(),
-        3 => format!("{} + {}", inner(), inner()),
-        4 => format!("({} - {}) * {}", inner(), inner(), inner()),
-        5 => format!("{local}[{}]", inner()),
-        6 => {
-            let argument = inner();
-            format!("{local}.{}({argument})", name(random, origin))
-        }
-        7 => {
-            let (first, second) = (inner(), inner());
-            format!("{}({first}, {second})", name(random, origin))
-        }
-        _ => format!("{local}.{} == \"{}\"", name(random, origin), name(random, origin)),
-    }
-}
-
-/// A function of 8 to 80 lines.
-fn function(random: &mut Random, origin: u64, language: Language) -> String {
-    let is_python = language == Language::Python;
-    let mut locals: Vec<String> = (0..3).map(|_| name(random, origin)).collect();
-    let (title, comment) = (name(random, origin), prose(random, 60).replace('\n', " "));
-    let mut code = if is_python {
-        format!("def {title}(self, {}):\n    # {comment}\n", locals.join(", "))
-    } else {
-        format!("pub fn {title}(&self, {}: usize) -> usize {{\n    // {comment}\n", locals.join(": usize, "))
-    };
-    let n_lines = 8 + below(random, 72);
-    let mut depth = 1;
-    while code.lines().count() < n_lines {
-        let indent = "    ".repeat(depth);
-        let (a, b) = (expression(random, origin, &locals, 2), expression(random, origin, &locals, 2));
-        let (old, new) = (locals[below(random, locals.len())].clone(), name(random, origin));
-        let (end, open) = if is_python { ("", ":") } else { (";", " {") };
-        let statement = match below(random, 10) {
-            0..=2 => format!("{}{new} = {a}", if is_python { "" } else { "let " }) + end,
-            3 => format!("{old} += {a}{end}"),
-            4 => format!("{old}.{}({a}, {b}){end}", name(random, origin)),
-            5 => format!("return {a}{end}"),
-            6 => format!("for {new} in {a}{open}"),
-            7 => format!("while {a} > {b}{open}"),
-            8 => format!("if {a} < {b}{open}"),
-            _ => format!("{old}[{a}] = {b}{end}"),
-        };
-        let opens = statement.ends_with(open);
-        if statement.contains(&new) && !statement.starts_with("return") {
-            locals.push(new);
-        }
-        let _ = writeln!(code, "{indent}{statement}");
-        if opens {
-            depth += 1;
-        } else if depth > 1 && below(random, 2) == 0 {
-            depth -= 1;
-            if !is_python {
-                let _ = writeln!(code, "{}}}", "    ".repeat(depth));
-            }
-        }
-    }
-    let indent = "    ".repeat(depth);
-    if is_python {
-        let _ = writeln!(code, "{indent}return {}\n\n", locals[0]);
-    } else {
-        let _ = writeln!(code, "{indent}{}", locals[0]);
-        for depth in (0..depth).rev() {
-            let _ = writeln!(code, "{}}}", "    ".repeat(depth));
-        }
-        code.push('\n');
-    }
-    code
 }
 
 // --------------------------------------------------------------------------------------------------------------- functions
@@ -348,7 +238,8 @@ fn check(engine: &Engine, what: &str, functions: &[(Language, String)], is_lexic
 }
 
 fn main() {
-    let documents = std::env::var("COPYTRACE_BENCH_CODE").map_or_else(|_| make_corpora(), |paths| read_corpora(&paths));
+    let documents =
+        std::env::var("COPYTRACE_BENCH_CODE").map_or_else(|_| make_corpora(MADE_BYTES), |paths| read_corpora(&paths));
     let mut origins: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for Document { attributes, .. } in &documents {
         origins.entry(&attributes.language).or_default().insert(&attributes.origin);

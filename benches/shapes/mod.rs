@@ -25,6 +25,9 @@ pub(crate) struct Scale {
 /// Writes a corpus to a folder and returns the file.
 pub(crate) type Shape = fn(&Path, Scale) -> PathBuf;
 
+/// Threads of a build: the memory must not go with them.
+const THREADS: &str = "8";
+
 /// How often the memory of a running build is looked at.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(2);
 
@@ -40,8 +43,8 @@ pub(crate) const SHAPES: [(&str, Shape); 15] = [
     ("every word another, long documents", other_words),
     ("Chinese without a space, long documents", chinese),
     ("code of many short functions, 4 KB a document", short_functions),
-    ("code of one-letter tokens, 1 MiB a document", short_tokens),
-    ("code of short functions, 512 KiB a document", long_code),
+    ("code of one-letter tokens, 256 KiB a document", short_tokens),
+    ("code of short functions, 192 KiB a document", long_code),
     ("zstd, all in one line", one_line_bomb),
     ("zstd, the same line again and again", lines_bomb),
     ("Parquet, one value for all rows", parquet_bomb),
@@ -104,18 +107,18 @@ fn short_functions(dir: &Path, Scale { bytes, .. }: Scale) -> PathBuf {
     code(dir, bytes, 4000)
 }
 
-/// As long as what is parsed.
+/// As long as what is parsed, and hardly a token less.
 fn long_code(dir: &Path, Scale { bytes, .. }: Scale) -> PathBuf {
-    code(dir, bytes, 512 << 10)
+    code(dir, bytes, 192 << 10)
 }
 
 /// As long as what is cut into lexemes, each of them one byte.
 fn short_tokens(dir: &Path, Scale { bytes, .. }: Scale) -> PathBuf {
     let text = |n: usize| {
         let mut words = Words(n as u64);
-        (0..1 << 19).map(|_| ["a=", "b+", "c-", "d*", "e(", "f)", "1[", "2]"][words.below(8)]).collect::<String>()
+        (0..1 << 17).map(|_| ["a=", "b+", "c-", "d*", "e(", "f)", "1[", "2]"][words.below(8)]).collect::<String>()
     };
-    python(dir, (0..bytes >> 20).map(text))
+    python(dir, (0..bytes >> 18).map(text))
 }
 
 /// Functions of Python that are just long enough to be units, until a document is so long.
@@ -127,7 +130,7 @@ fn code(dir: &Path, bytes: usize, document_bytes: usize) -> PathBuf {
             let [a, b, c, d] = std::array::from_fn(|_| words.below(1000));
             let _ = write!(
                 text,
-                "def f{a}(a, b):\n    c = a + {b}\n    for d in b:\n        c = d.m{c}(c) * {d}\n    return c - b\n"
+                "def function{a}(a, b):\n    c = a + {b}\n    for d in b:\n        c = d.m{c}(c) * {d}\n    return c - b\n"
             );
         }
         text
@@ -245,7 +248,7 @@ pub(crate) struct Peak {
 /// Indexes a corpus with the program itself and looks at its memory every 2 ms.
 pub(crate) fn index(program: &str, corpus: &Path, index: &Path, memory: &str) -> Peak {
     let mut child = Command::new(program)
-        .args(["index", "--threads", "2", "--memory", memory, "--index"])
+        .args(["index", "--threads", THREADS, "--memory", memory, "--index"])
         .arg(index)
         .arg(corpus)
         .stdin(Stdio::null())

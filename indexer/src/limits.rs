@@ -4,11 +4,11 @@
 /// web-scale corpora have none that are prose, and one document's words (16 bytes each) must fit beside the build's buffers.
 pub const DOCUMENT_BYTES_MAX: u32 = 32 << 20;
 
-/// Longest document that is cut into lexemes, in bytes (256 KiB): 11 MiB of working memory a thread where lexemes are short. Longer files are tables
+/// Longest document that is cut into lexemes, in bytes (256 KiB): 11 MiB of working memory where lexemes are short. Longer files are tables
 /// of data that a program wrote; they are compared word by word.
 pub const LEXED_BYTES_MAX: usize = 256 << 10;
 
-/// Longest document whose syntax tree is built, in bytes (192 KiB): 7 MiB of working memory a thread, one thirtieth of it the text.
+/// Longest document whose syntax tree is built, in bytes (192 KiB): up to 18 MiB of working memory, see [`MemoryPlan`](crate::memory::MemoryPlan).
 pub const PARSED_BYTES_MAX: usize = 192 << 10;
 
 /// Memory of a build unless told otherwise, in bytes (2 GiB): the postings of 25 GB of text without a temporary file.

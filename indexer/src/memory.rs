@@ -7,6 +7,7 @@
 //! | 1/16 | its text, waiting to be taken |
 //! | 1/16 | window of the decompressor; pages of Parquet take the place of lines |
 //! | 3/16 | documents between reader and writer, with what is made of them, and what the allocator does not give back |
+//! | instead, if that is more: 1/16, and 1/8 or 20 MiB | one long document, and what it takes to cut documents of code into lexemes and to parse them |
 //! | 8 MiB | the program itself: code tables, stacks, file buffers |
 //! | the rest | tables: 12/32 of it words for the catalogue, 6/32 anchors, 4/32 anchors of code, 1/32 units, 5/32 bands, 2/32 each ids and normal forms |
 //!
@@ -28,6 +29,10 @@ const BATCH_BYTES_MAX: usize = 4 << 20;
 
 /// Most memory for the catalogue's words, in bytes: the table of terms should stay in the last-level cache.
 const CATALOG_BYTES_MAX: usize = 128 << 20;
+
+/// Working memory of one document of code that is as long as what is parsed, in bytes: 11 MiB for lexemes and k-grams where each is one byte, or less of it and
+/// a tree with its two canonical forms. Measured as the peak of a build of one document of 192 KiB, every third byte a token.
+const CODE_DOCUMENT_BYTES: usize = 20 << 20;
 
 /// Largest window of a zstd frame, in bytes: 128 MiB, what the zstd tool itself accepts without `--long`.
 const ZSTD_WINDOW_BYTES_MAX: usize = 128 << 20;
@@ -140,6 +145,11 @@ impl MemoryPlan {
         self.tables_bytes() / 32 * 2
     }
 
+    /// Returns how many long documents of code may be prepared at the same time.
+    pub(crate) fn n_code_documents(self) -> usize {
+        (self.reading_bytes() / 8 / CODE_DOCUMENT_BYTES).max(1)
+    }
+
     fn tables_bytes(self) -> usize {
         let others = self.reader_bytes() + self.passing_bytes() + PROGRAM_BYTES;
         if self.memory_bytes < BUILD_MEMORY_BYTES_MIN { self.memory_bytes / 4 } else { self.memory_bytes - others }
@@ -155,9 +165,12 @@ impl MemoryPlan {
     }
 
     /// One long document, and twice as much for what the allocator keeps of those before it; or batches of short ones with three times
-    /// their text of what is made of them.
+    /// their text of what is made of them; or one long document, and what documents of code before it took.
     fn passing_bytes(self) -> usize {
-        (3 * self.document_bytes_max()).max(self.in_flight_bytes() * 4)
+        let document_bytes = self.document_bytes_max();
+        (3 * document_bytes)
+            .max(self.in_flight_bytes() * 4)
+            .max(document_bytes + self.n_code_documents() * CODE_DOCUMENT_BYTES)
     }
 }
 
@@ -175,7 +188,8 @@ mod tests {
             let tables = plan.catalog_bytes() + word_tables + code_tables;
             let all = PROGRAM_BYTES + plan.reader_bytes() + plan.passing_bytes() + tables;
             assert!(all <= memory_bytes, "{memory_mib} MiB");
-            assert!(tables >= memory_bytes / 4, "{memory_mib} MiB leave {tables} for tables");
+            // Of little memory a long document of code takes a good part.
+            assert!(tables >= memory_bytes / 8, "{memory_mib} MiB leave {tables} for tables");
         }
     }
 

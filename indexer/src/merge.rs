@@ -31,7 +31,7 @@ use crate::index::tombstones::Tombstones;
 use crate::index::writer::IndexWriter;
 use crate::limits::{BUILD_MEMORY_BYTES, SEGMENT_DOCS_MAX, SEGMENT_TEXT_BYTES_MAX};
 use crate::memory::MemoryPlan;
-use crate::pipeline::{BuildProgress, counted_bytes, make_pool, prepare};
+use crate::pipeline::{BuildProgress, Workshop, counted_bytes, make_pool};
 
 /// Text from which on a segment of which nothing is removed is kept as it is, in bytes (16 GiB): five minutes of rewriting on two cores. A
 /// terabyte then stands in at most 64 segments more than it must.
@@ -336,10 +336,11 @@ impl<'a> Merge<'a> {
         let fingerprinter = writer.fingerprinter().clone();
         let mut output = Output { writer, options: self.options, profile, open: None, entries: Vec::new() };
         let plan = MemoryPlan::new(self.options.memory_bytes);
+        let workshop = Workshop::new(plan, rayon::current_num_threads())?;
         let mut ready: Vec<Prepared> = Vec::new();
         loop {
             let (next, written) = rayon::join(
-                || read_batch(&mut documents, plan).map(|batch| prepare(batch, &fingerprinter)),
+                || read_batch(&mut documents, plan).map(|batch| workshop.prepare(batch, &fingerprinter)),
                 || output.write(&std::mem::take(&mut ready)),
             );
             written?;

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -19,11 +20,14 @@ use crate::ids::Generation;
 use crate::index::prepared::{Prepared, Scratch};
 use crate::index::segment_writer::{FinishedSegment, Keep, Profile, SegmentWriter};
 use crate::index::writer::IndexWriter;
-use crate::limits::{BUILD_MEMORY_BYTES, SEGMENT_DOCS_MAX, SEGMENT_TEXT_BYTES_MAX};
+use crate::language::Language;
+use crate::limits::{BUILD_MEMORY_BYTES, LEXED_BYTES_MAX, SEGMENT_DOCS_MAX, SEGMENT_TEXT_BYTES_MAX};
 use crate::memory::MemoryPlan;
 
 /// What a row takes besides its document, in bytes: fingerprints that even the shortest document has.
 const ROW_BYTES: usize = 512;
+/// Longest document of code that any thread prepares, in bytes: 1.6 MiB of working memory. Nine files of ten are shorter.
+const SHORT_CODE_BYTES: usize = 16 << 10;
 /// Examples kept for every reason for which rows are left out.
 const EXAMPLES_MAX: usize = 5;
 
@@ -226,6 +230,8 @@ impl<'a> Build<'a> {
 
     fn run(mut self, receiver: Receiver<Batch>, done: &Sender<usize>, pool: &rayon::ThreadPool) -> Result<BuildReport> {
         let fingerprinter = self.fingerprinter.clone();
+        let plan = MemoryPlan::new(self.options.memory_bytes);
+        let workshop = Workshop::new(plan, pool.current_num_threads())?;
         let (mut ready, mut ready_bytes) = (Vec::new(), 0);
         loop {
             // Where the reader waits for what is ready to be written, there is nothing to be prepared beside it.
@@ -238,7 +244,7 @@ impl<'a> Build<'a> {
             let Batch { rows, n_bytes } = batch.unwrap_or_default();
             let documents = self.sort_out(rows)?;
             let (next, written) = pool.install(|| {
-                rayon::join(|| prepare(documents, &fingerprinter), || self.write(std::mem::take(&mut ready)))
+                rayon::join(|| workshop.prepare(documents, &fingerprinter), || self.write(std::mem::take(&mut ready)))
             });
             written?;
             // The reader ends before this does; then it needs to know no more.
@@ -379,12 +385,47 @@ impl<'a> Build<'a> {
     }
 }
 
-/// Makes the fingerprints of documents, on all threads of the caller's pool.
-pub(crate) fn prepare(documents: Vec<Document>, fingerprinter: &Fingerprinter) -> Vec<Prepared> {
-    documents
-        .into_par_iter()
-        .map_init(Scratch::default, |scratch, document| Prepared::new(document, fingerprinter, scratch))
-        .collect()
+/// Where documents are prepared.
+///
+/// Long documents of code take up to 20 MiB each, and an allocator keeps for each thread much of what the thread freed. So they have threads of
+/// their own, as many as the memory has room for.
+#[derive(Debug)]
+pub(crate) struct Workshop {
+    long_code: rayon::ThreadPool,
+    /// Buffers of those threads. Sound after a panic elsewhere: it only holds buffers.
+    idle: Mutex<Vec<Scratch>>,
+}
+
+impl Workshop {
+    /// Makes the threads: no more than `n_threads`.
+    pub(crate) fn new(plan: MemoryPlan, n_threads: usize) -> Result<Self> {
+        Ok(Self { long_code: make_pool(plan.n_code_documents().min(n_threads).max(1))?, idle: Mutex::default() })
+    }
+
+    /// Makes the fingerprints of documents, on all threads of the caller's pool.
+    pub(crate) fn prepare(&self, documents: Vec<Document>, fingerprinter: &Fingerprinter) -> Vec<Prepared> {
+        let prepare = |scratch: &mut Scratch, document: Document| {
+            if is_long_code(&document) {
+                return self.long_code.install(|| self.prepare_long_code(document, fingerprinter));
+            }
+            Prepared::new(document, fingerprinter, scratch)
+        };
+        documents.into_par_iter().map_init(Scratch::default, prepare).collect()
+    }
+
+    fn prepare_long_code(&self, document: Document, fingerprinter: &Fingerprinter) -> Prepared {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = idle().pop().unwrap_or_default();
+        let prepared = Prepared::new(document, fingerprinter, &mut scratch);
+        idle().push(scratch);
+        prepared
+    }
+}
+
+/// Tells whether a document takes much more memory than others while it is prepared.
+fn is_long_code(document: &Document) -> bool {
+    let language: Language = document.attributes.language.parse().unwrap_or_default();
+    (SHORT_CODE_BYTES + 1..=LEXED_BYTES_MAX).contains(&document.text.len()) && language.is_code()
 }
 
 /// Tells whether an error spoils one input file only, so that the others can still be read.

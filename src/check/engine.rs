@@ -140,6 +140,7 @@ impl Engine {
             let tools = Tools { prompt, buffers: code_buffers, work: &mut buffers.work };
             one.check_code(part, &mut code, code_prints, tools, &mut missing, answer)?;
         }
+        missing.is_prompt_late = prompt.is_late;
         code.leave_out(index, &mut candidates)?;
 
         let whole = whole::verify_exact(subject, &documents, &candidates, tokens_min, buffers)?;
@@ -245,7 +246,7 @@ impl OneIndex<'_> {
             text,
             hashes: &prints.lexemes.hashes,
             candidates: &candidates,
-            echo: &prompt.code_echo(fingerprinter, prints, part.language, &table),
+            echo: &prompt.code_echo(fingerprinter, prints, part.language, &table, deadline),
             commonness: &Commonness::of_code(&candidates, self.policy.common_origins_min(), words),
             gram_words: GramSize::of_lexemes(fingerprinter.recipe()).gram_words,
         };
@@ -278,6 +279,7 @@ fn describe_all(
 struct Missing {
     is_late: bool,
     is_lexical_late: bool,
+    is_prompt_late: bool,
     is_stale: bool,
     is_dedup: bool,
     is_alike: bool,
@@ -296,6 +298,7 @@ impl Missing {
         for (is_so, what) in [
             (self.is_late, "the deadline passed before every candidate was compared"),
             (self.is_lexical_late, "the deadline passed before every stretch was looked up by its rare words"),
+            (self.is_prompt_late, "the deadline passed before the prompt was read in each language of the text"),
             (
                 self.is_stale,
                 "a passage of the text was in more documents than are kept, and some of those are removed now",

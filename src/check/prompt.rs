@@ -1,6 +1,7 @@
 //! What the caller's own prompt contained does not count as copied from the corpus: a model that repeats its prompt gives nothing away.
 
 use std::ops::Range;
+use std::time::Instant;
 
 use copytrace_indexer::fingerprint::Fingerprinter;
 use copytrace_indexer::language::Language;
@@ -24,11 +25,13 @@ pub(super) struct Prompt<'a> {
     words: Option<Vec<u64>>,
     /// Of code, sorted, where what has no language of its own is in this one.
     code: Vec<(Language, Vec<u64>)>,
+    /// Whether the deadline passed before it was read in a language of the text.
+    pub(super) is_late: bool,
 }
 
 impl<'a> Prompt<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, recipe: None, words: None, code: Vec::new() }
+        Self { text, recipe: None, words: None, code: Vec::new(), is_late: false }
     }
 
     /// Tells which words of a text stand in the prompt, too. Cost: O(words of both), of the prompt once.
@@ -52,9 +55,15 @@ impl<'a> Prompt<'a> {
         prints: &CodePrints,
         language: Language,
         table: &MarkTable,
+        deadline: Option<Instant>,
     ) -> Echo {
         let text = self.prepare(fingerprinter);
         let known = self.code.iter().position(|(known, _)| *known == language);
+        // The first language is always read: a prompt is exempt whatever else there was to do.
+        if known.is_none() && !self.code.is_empty() && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            self.is_late = true;
+            return Echo { is_echo: vec![false; prints.lexemes.len()] };
+        }
         let idx = known.unwrap_or_else(|| {
             self.code.push((language, code_grams(fingerprinter, text, language, table)));
             self.code.len() - 1
@@ -71,7 +80,7 @@ impl<'a> Prompt<'a> {
     fn prepare(&mut self, fingerprinter: &Fingerprinter) -> &'a str {
         let recipe = *fingerprinter.recipe();
         if self.recipe != Some(recipe) {
-            *self = Self { recipe: Some(recipe), ..Self::new(self.text) };
+            *self = Self { recipe: Some(recipe), is_late: self.is_late, ..Self::new(self.text) };
         }
         self.text
     }

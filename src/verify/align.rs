@@ -3,9 +3,7 @@
 use std::cmp::Reverse;
 
 use super::TextView;
-use super::alignment::{
-    ALIGNMENTS_MAX, AlignOptions, Alignment, Gap, REPEATS_MAX, Run, SEEDS_MAX, WORK_FLOOR, WORK_PER_WORD,
-};
+use super::alignment::{ALIGNMENTS_MAX, AlignOptions, Alignment, Gap, REPEATS_MAX, Run, SEEDS_MAX, WORK_PER_WORD};
 use super::chain::{Chainer, cover, resolve};
 use super::cover::Cover;
 use super::extend::{Extender, widen};

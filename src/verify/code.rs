@@ -231,11 +231,10 @@ fn cut_neighbours(query: &CodeView<'_>, mut pairs: Vec<Pair>) -> Vec<Pair> {
     let (Some(&first), Some(&last)) = (pairs.first(), pairs.last()) else { return pairs };
     let matched = |function: &Range<u32>| pairs.iter().filter(|pair| function.contains(&pair.query)).count();
     let is_part = |function: &Range<u32>| matched(function) * 2 >= (function.end - function.start) as usize;
-    let holds = |function: &&Range<u32>, at: u32| function.contains(&at);
-    let behind = query.functions.iter().find(|function| holds(function, last.query));
+    let behind = query.function_at(last.query);
     let behind =
         behind.filter(|function| function.start > first.query && !is_part(function)).map(|function| function.start);
-    let before = query.functions.iter().find(|function| holds(function, first.query));
+    let before = query.function_at(first.query);
     let before =
         before.filter(|function| function.end <= last.query && !is_part(function)).map(|function| function.end);
     let (start, end) = (before.unwrap_or(0), behind.unwrap_or(u32::MAX));
@@ -337,8 +336,13 @@ fn runs_of(pairs: &[Pair]) -> (Vec<Range<u32>>, Vec<Range<u32>>) {
 fn coverage(view: &CodeView<'_>, runs: &[Range<u32>]) -> f64 {
     let matched: u32 = runs.iter().map(|run| run.end - run.start).sum();
     let all = 0..view.end();
-    let best =
-        view.functions.iter().map(|function| (count_matched(runs, function), function)).max_by_key(|best| best.0);
+    // A text has 50,000 functions and 250 alignments: only those that a run reaches are looked at.
+    let reached = runs.first().zip(runs.last()).map_or(&[][..], |(first, last)| {
+        let begin = view.functions.partition_point(|function| function.end <= first.start);
+        let end = view.functions.partition_point(|function| function.start < last.end);
+        &view.functions[begin..end]
+    });
+    let best = reached.iter().map(|function| (count_matched(runs, function), function)).max_by_key(|best| best.0);
     let (n, function) = best.filter(|(n, _)| n * 2 >= matched).unwrap_or((matched, &all));
     f64::from(n) / f64::from((function.end - function.start).max(1))
 }

@@ -1,6 +1,6 @@
 //! Code made to hurt parsers, beside a copied function: the answer comes, says what was left out, and the function is found by its tokens.
 //!
-//! No time is measured here (`cargo bench --bench hostile` does). A stack that overflows ends the whole test.
+//! No time is measured here (`cargo bench --bench hostile_code` does). A stack that overflows ends the whole test.
 
 use std::time::{Duration, Instant};
 
@@ -10,80 +10,16 @@ use copytrace::check::{Checker, Request, TEXT_BYTES_MAX};
 use copytrace_indexer::language::Language;
 
 use crate::corpora::{code_document, engine_by_default, function};
+use snares::{SIZES, kinds};
+
+#[path = "../../benches/snares/mod.rs"]
+mod snares;
 
 /// Time given to a check: the default of the service.
 const BUDGET: Duration = Duration::from_millis(250);
-const SIZES: [usize; 5] = [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
 /// Longest hostile text beside which the function must be found.
 const FOUND_BYTES_MAX: usize = 256 << 10;
 const LANGUAGES: [Language; 2] = [Language::Python, Language::Rust];
-
-/// Makes a text of a length in bytes, which is at least 16.
-type Make = Box<dyn Fn(usize) -> String>;
-
-/// Kinds of hostile text.
-fn kinds() -> Vec<(&'static str, Make)> {
-    let repeated = |pattern: &'static str| -> Make { Box::new(move |n_bytes| pattern.repeat(n_bytes / pattern.len())) };
-    let nested = |open: &'static str, inside: &'static str, close: &'static str| -> Make {
-        Box::new(move |n_bytes| {
-            let depth = (n_bytes - inside.len()) / (open.len() + close.len());
-            [&open.repeat(depth), inside, &close.repeat(depth)].concat()
-        })
-    };
-    vec![
-        ("continued lines", repeated("\\\n")),
-        ("continued lines, CRLF", repeated("\\\r\n")),
-        ("openings of raw strings", repeated("r#\"")),
-        ("openings of raw strings on lines", repeated("r##\"\n")),
-        ("braces that nothing closes", repeated("{")),
-        ("parentheses that nothing closes", repeated("(")),
-        ("brackets that nothing closes", repeated("[")),
-        ("braces that nothing opened", repeated("}")),
-        ("nested parentheses", nested("(", "x", ")")),
-        ("nested braces", nested("{", "x", "}")),
-        ("nested brackets", nested("[", "0", "]")),
-        ("nested calls", nested("f(", "", ")")),
-        ("nested conditions", nested("if x { ", "y();", " }")),
-        ("NUL bytes", repeated("\0")),
-        ("references of references", repeated("&")),
-        ("negations", repeated("!")),
-        ("nots", repeated("not ")),
-        ("bars", repeated("|")),
-        ("angle brackets", repeated("a<")),
-        ("double quotes", repeated("\"")),
-        ("single quotes", repeated("'")),
-        ("triple quotes on lines", repeated("\"\"\"\n")),
-        ("openings of comments", repeated("/*")),
-        ("one token again and again", repeated("aaaa ")),
-        ("one letter on lines", repeated("a\n")),
-        ("attributes", repeated("#[a]\n")),
-        ("decorators", repeated("@a\n")),
-        ("openings of functions", repeated("def f(\n")),
-        ("blocks that go deeper", Box::new(staircase)),
-        ("a long name", repeated("a")),
-        ("a long name of letters that are folded", repeated("а")),
-        ("commas", repeated(",")),
-        ("a long table", repeated("1, ")),
-        ("a long sum", repeated("a+")),
-        ("a long chain of members", repeated("a.")),
-        ("colons", repeated("::")),
-        ("formats", repeated("f'{")),
-        ("marks of several bytes", repeated("\u{200B}¬∀")),
-    ]
-}
-
-/// Blocks of Python, each one column deeper than the one before.
-fn staircase(n_bytes: usize) -> String {
-    let mut text = String::new();
-    for depth in 0.. {
-        if text.len() + depth + 6 > n_bytes {
-            return text;
-        }
-        text.extend(std::iter::repeat_n(' ', depth));
-        text.push_str("if x:\n");
-    }
-    text
-}
 
 fn copied(language: Language) -> String {
     function(language, 3, "value", 24)
@@ -125,8 +61,8 @@ fn a_copied_function_is_found_beside_code_that_is_made_to_hurt() {
             let function = copied(language);
             for n_bytes in SIZES {
                 let what = |place: &str| format!("{name}, {n_bytes} bytes {place} a function of {language}");
-                // The longest text that may be checked at all.
-                let n_hostile = n_bytes.min(TEXT_BYTES_MAX - function.len() - 2);
+                // With the function as long as what is parsed at most, and what is checked at most: not longer.
+                let n_hostile = n_bytes - function.len() - 2;
                 let must_find = n_bytes <= FOUND_BYTES_MAX;
                 let behind = format!("{function}\n{}", make(n_hostile));
                 check(&engine, &behind, language, must_find, &what("behind"));

@@ -10,7 +10,7 @@ use crate::reproducible::assert_same_files;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_copytrace");
 const MEMORY_BYTES: usize = 64 << 20;
 
-/// Builds with 64 MiB, and checks the peak where it can be seen; builds with 2 GiB, and compares the indexes.
+/// Builds with 64 MiB and many threads, and checks the peak where it can be seen; builds with 2 GiB, and compares the indexes.
 fn check(name: &str, text_bytes: usize) {
     let dir = tempfile::tempdir().unwrap();
     let (_, write) = shapes::SHAPES.into_iter().find(|(other, _)| *other == name).unwrap();
@@ -60,8 +60,8 @@ fn code_stays_within_the_memory() {
 
 #[test]
 fn long_documents_of_code_stay_within_the_memory() {
-    check("code of one-letter tokens, 1 MiB a document", 12_000_000);
-    check("code of short functions, 512 KiB a document", 12_000_000);
+    check("code of one-letter tokens, 256 KiB a document", 12_000_000);
+    check("code of short functions, 192 KiB a document", 12_000_000);
 }
 
 #[test]

@@ -3,17 +3,23 @@
 //! An inner node is an opening item, its children, a closing item; a leaf is one item. The strict and the loose form are written in the same
 //! pass. Which number a name gets depends on the unit that is looked at, so an item holds the binding, and `digest` numbers it.
 
+use std::time::Instant;
+
 use super::compiled::{Compiled, Kind, is};
 use super::items::{Item, UnitRange, flag};
 use super::names::{FACTOR, Names, len_u32};
 use super::operands;
 use super::scopes::{Level, NONE, Scopes};
 use super::tree::{Node, fact};
+use super::{Trouble, is_past};
 use crate::language::grammar::{Place, Scope, Visibility};
 use crate::normalise::fold;
 
 /// Longest function in which names are counted, in nodes: they are counted once per second name at its start.
 const COUNTED_NODES_MAX: u32 = 4096;
+
+/// Nodes that are looked at before the deadline is again: 0.1 ms.
+const NODES_PER_GLANCE: u32 = 4096;
 
 /// Most levels of units in one unit that is hashed: every token is hashed once per level, and a deeper unit is machine-made.
 const UNIT_LEVELS_MAX: u16 = 64;
@@ -116,9 +122,18 @@ impl<'a> Emitter<'a> {
     }
 
     /// Writes both forms and the units.
-    pub(super) fn run(&mut self) {
-        let mut at = 0;
+    ///
+    /// # Errors
+    /// [`Trouble::Deadline`] where the deadline passed.
+    pub(super) fn run(&mut self, deadline: Option<Instant>) -> Result<(), Trouble> {
+        let (mut at, mut glance_at) = (0, NODES_PER_GLANCE);
         while let Some(&node) = self.nodes.get(at as usize) {
+            if at >= glance_at {
+                glance_at = at + NODES_PER_GLANCE;
+                if is_past(deadline) {
+                    return Err(Trouble::Deadline);
+                }
+            }
             while self.forms.frames.last().is_some_and(|frame| frame.next <= at) {
                 self.close();
             }
@@ -145,6 +160,7 @@ impl<'a> Emitter<'a> {
         while !self.forms.frames.is_empty() {
             self.close();
         }
+        Ok(())
     }
 
     /// Tells whether a node is a statement without effect: a string alone, a second name for a parameter.

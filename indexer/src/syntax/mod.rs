@@ -63,9 +63,16 @@ pub const STRICT_TOKENS_MIN: u32 = 25;
 /// Fewest tokens of a unit with a loose hash, which says less per token.
 pub const LOOSE_TOKENS_MIN: u32 = 40;
 
+/// Fewest bytes a token of a text as long as the limit: memory and time go with the tokens. Code has 4 to 5 with its layout, so that 2 of 100 files of more
+/// than 20 KB are left out; what has less is minified, or made to cost much.
+const TOKEN_BYTES_MIN: usize = 3;
+
 /// Share of bytes that the parser could not make sense of, above which a text is taken for a fragment and read as part of something: one in
 /// this many.
 const ERROR_SHARE: usize = 5;
+
+/// Units that are hashed before the deadline is looked at again: a long one takes 1 ms.
+const UNITS_PER_GLANCE: usize = 16;
 
 /// Purposes for which keys are drawn from the seed.
 mod purpose {
@@ -116,7 +123,7 @@ pub struct Unit {
 pub enum Trouble {
     /// It is prose, or this build has no grammar of its language.
     NoGrammar,
-    /// It is longer than the limit that was given.
+    /// It is longer than the limit that was given, or has more tokens than code of that length.
     TooLong,
     /// Parsing it would take quadratic time, for this reason.
     Hostile(&'static str),
@@ -206,8 +213,9 @@ impl Syntax {
     /// What is found does not depend on what was read before. A fragment that is no whole file is read as the body of a function or the like
     /// where that makes more sense.
     ///
-    /// Cost: 100 ns a byte, most of it the parser's; memory 35 times the longest text. The deadline is looked at between operations of the
-    /// parser: a text of [`CHECK_BYTES_MAX`] made to hurt took 310 ms more than it was given, so give threads of their own to strangers' texts.
+    /// Cost: 100 ns a byte, most of it the parser's; memory 300 bytes a token, which of texts as long as the limit is 100 times the text. The deadline is
+    /// looked at between operations of the parser and while the tree is walked: of 20,000 kinds of hostile text none of [`CHECK_BYTES_MAX`] took 30 ms
+    /// more than it was given (`cargo bench --bench hostile_code`).
     pub fn read<'a>(
         &'a mut self,
         text: &'a str,
@@ -234,13 +242,24 @@ impl Syntax {
     }
 
     /// Writes the canonical forms of the text that was parsed, and hashes the units that lie in `inside`.
-    fn hash_units(&mut self, text: &str, language: Language, inside: (u32, u32)) {
-        let Some(prepared) = &self.prepared[language as usize] else { return };
+    fn hash_units(
+        &mut self,
+        text: &str,
+        language: Language,
+        inside: (u32, u32),
+        deadline: Option<Instant>,
+    ) -> Result<(), Trouble> {
+        let prepared = self.prepared[language as usize].as_ref().ok_or(Trouble::NoGrammar)?;
         let Self { names, scopes, nodes, forms, numbering, .. } = self;
         let input = (text.as_bytes(), &prepared.grammar, nodes.rows.as_slice());
-        Emitter::new(input, names, scopes, forms, self.literals_key).run();
+        Emitter::new(input, names, scopes, forms, self.literals_key).run(deadline)?;
         numbering.start_text(scopes.bindings.len());
         for (at, range) in forms.units.iter().enumerate() {
+            if at % UNITS_PER_GLANCE == 0 && is_past(deadline) {
+                self.units.clear();
+                self.ranges.clear();
+                return Err(Trouble::Deadline);
+            }
             if range.start < inside.0 || range.end > inside.1 {
                 continue;
             }
@@ -257,7 +276,13 @@ impl Syntax {
                 }
             }
         }
+        Ok(())
     }
+}
+
+/// Tells whether a deadline has passed.
+fn is_past(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }
 
 fn items_of<'a>(forms: &'a Forms, range: &UnitRange, level: Level) -> &'a [Item] {
@@ -281,8 +306,11 @@ impl Reading<'_> {
         if text.len() > bytes_max {
             return Err(Trouble::TooLong);
         }
-        if let Some(reason) = prescan::find_hostile(text.as_bytes()) {
+        if let Some(reason) = prescan::find_hostile(text.as_bytes(), language) {
             return Err(Trouble::Hostile(reason));
+        }
+        if prescan::count_tokens(text.as_bytes()) > bytes_max / TOKEN_BYTES_MIN {
+            return Err(Trouble::TooLong);
         }
         let key = self.syntax.names_key;
         let slot = &mut self.syntax.prepared[language as usize];
@@ -296,8 +324,7 @@ impl Reading<'_> {
             self.read_wrapped(text, language, wrappers, deadline)?;
         }
         let inside = (self.n_before, self.n_before + len_u32(text.len()));
-        self.syntax.hash_units(&self.text, language, inside);
-        Ok(())
+        self.syntax.hash_units(&self.text, language, inside, deadline)
     }
 
     /// Tries to read a fragment as a part of something, and keeps what makes most sense.

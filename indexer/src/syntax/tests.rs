@@ -702,6 +702,27 @@ fn what_is_not_read_says_why() {
     }
 }
 
+#[test]
+fn what_would_take_too_long_is_not_read() {
+    let mut syntax = Syntax::new(PUBLIC_SEED);
+    let mut trouble = |text: &str, language| syntax.read(text, language, CHECK_BYTES_MAX, None).trouble();
+    let comments =
+        |n: usize| (0..n).map(|n| format!("# line {n} of a text that nobody reads\n\n")).collect::<Vec<_>>().concat();
+    assert_eq!(trouble(&comments(700), Language::Python), None, "the longest licence");
+    assert_eq!(trouble(&comments(3000), Language::Python), Some(Trouble::Hostile("comments without end")));
+    assert_eq!(trouble(&format!("{}a = 1\n", comments(300)).repeat(10), Language::Python), None, "with code between");
+    assert_ne!(trouble(&comments(3000), Language::Rust), Some(Trouble::Hostile("comments without end")));
+
+    let sum = |name: &str, n: usize| (0..n).map(|n| format!("{name}={}+b\n", n % 10)).collect::<Vec<_>>().concat();
+    assert_eq!(trouble(&sum("a", CHECK_BYTES_MAX / 16), Language::Python), None, "short, if dense");
+    assert_eq!(
+        trouble(&sum("a", CHECK_BYTES_MAX / 6 - 1), Language::Python),
+        Some(Trouble::TooLong),
+        "as long, too dense"
+    );
+    assert_eq!(trouble(&sum("some_longer_name", CHECK_BYTES_MAX / 22), Language::Python), None, "as long, as code is");
+}
+
 /// Pieces of which code is made, and which break it.
 const PIECES: [&str; 46] = [
     "a", "b1", "self", "X", " ", "\n", "\n    ", "(", ")", "[", "]", "{", "}", ",", ";", ":", ".", "=", "+=", "==",

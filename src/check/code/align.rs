@@ -133,7 +133,12 @@ impl Job<'_> {
         }
         let query = prepared.code_view(part.code, part.language);
         let source_code = theirs.code_view(text, source.language);
-        for alignment in &aligned.alignments {
+        for (n, alignment) in aligned.alignments.iter().enumerate() {
+            // The first is always compared: 250 of them took 0.2 s.
+            if n > 0 && part.subject.is_late() {
+                self.is_late = true;
+                break;
+            }
             let compared = compare_code(&query, &source_code, alignment, &prepared.aliases);
             let Some(mut compared) = compared else { continue };
             let is_exact = matches!(compared.kind, CopyKind::Verbatim | CopyKind::Reformatted);
