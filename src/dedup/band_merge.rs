@@ -57,14 +57,15 @@ pub(super) fn band_merge(context: &Context<'_>, part: Part) -> Result<()> {
             missing.push(unit);
         }
     }
-    context.progress.start(missing.len() as u64);
     if missing.is_empty() {
         return Ok(());
     }
     let sources = Sources::open(context, &receipts)?;
+    let unit_bytes = sources.n_bytes() / n_units as u64;
+    context.progress.start(missing.len() as u64 * unit_bytes);
     missing.into_par_iter().try_for_each(|unit| {
         merge_range(context, &sources, unit, n_units)?;
-        context.progress.advance(1);
+        context.progress.advance(unit_bytes);
         Ok(())
     })
 }
@@ -89,6 +90,10 @@ impl Sources {
             start += u32::try_from(receipt.facts.n_rows()).unwrap_or(u32::MAX);
         }
         Ok(Self { contents, bands, rows })
+    }
+
+    fn n_bytes(&self) -> u64 {
+        self.contents.iter().chain(&self.bands).map(|(file, _)| file.payload_bytes() as u64).sum()
     }
 }
 

@@ -50,7 +50,6 @@ pub(super) fn cluster(context: &Context<'_>) -> Result<()> {
     let signed: Vec<Receipt<SignFacts>> = super::sign::receipts(work)?;
     let n_rows: u64 = signed.iter().map(|receipt| receipt.facts.n_rows()).sum();
     let n_units = n_units(n_rows);
-    context.progress.start(2 * n_units as u64);
     let mut files = Vec::new();
     for unit in 0..n_units {
         let receipt: Receipt<MergeFacts> = work.expect_receipt(Step::BandMerge, unit)?;
@@ -58,6 +57,8 @@ pub(super) fn cluster(context: &Context<'_>) -> Result<()> {
         files.push((open("equals", Kind::Equals)?, open("buckets", Kind::Buckets)?, receipt.facts.n_buckets));
     }
 
+    let bytes_of = |equals: &StageFile, buckets: &StageFile| (equals.payload_bytes() + buckets.payload_bytes()) as u64;
+    context.progress.start(2 * files.iter().map(|(equals, buckets, _)| bytes_of(equals, buckets)).sum::<u64>());
     let mut groups = Groups::new(usize::try_from(n_rows).unwrap_or(usize::MAX));
     for (equals, buckets, _) in &files {
         for_each_pair(equals, n_rows, |first, row| {
@@ -73,7 +74,7 @@ pub(super) fn cluster(context: &Context<'_>) -> Result<()> {
             }
             Ok(())
         })?;
-        context.progress.advance(1);
+        context.progress.advance(bytes_of(equals, buckets));
     }
 
     let storage = &*work.storage;
@@ -96,7 +97,7 @@ pub(super) fn cluster(context: &Context<'_>) -> Result<()> {
             spill.push(storage, SortRecord { key: groups.key(row), value: buckets_before + u64::from(bucket) })
         })?;
         buckets_before += n_buckets;
-        context.progress.advance(1);
+        context.progress.advance(bytes_of(equals, buckets));
     }
 
     let mut unit = work.begin(Step::Cluster, 0);

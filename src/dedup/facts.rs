@@ -21,12 +21,6 @@ pub struct Amount {
 }
 
 impl Amount {
-    /// Adds a row.
-    pub(super) fn add(&mut self, text_bytes: u64) {
-        self.rows += 1;
-        self.bytes += text_bytes;
-    }
-
     /// Adds what was counted elsewhere.
     pub(super) fn merge(&mut self, other: Self) {
         self.rows += other.rows;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use copytrace_indexer::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::facts::{
     Amount, ApplyFacts, ByName, ClusterFacts, MergeFacts, SetFacts, SignFacts, Skipped, VerifyFacts, count_name,
@@ -22,7 +22,7 @@ const CLUSTERS_MAX: usize = 20;
 const CURVE_POINTS: u32 = 20;
 
 /// What `report.json` says.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// Hash of the options and inputs.
@@ -58,7 +58,7 @@ pub struct Report {
 }
 
 /// What a source or licence lost.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Loss {
     /// Its name; empty for rows that give none.
@@ -72,7 +72,7 @@ pub struct Loss {
 }
 
 /// A cluster.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cluster {
     /// Rows in it.
@@ -84,7 +84,7 @@ pub struct Cluster {
 }
 
 /// Pairs of contents that shared a bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pairs {
     /// Compared exactly.
@@ -100,7 +100,7 @@ pub struct Pairs {
 }
 
 /// A point of the curve of candidates.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CurvePoint {
     /// Jaccard index.
     pub jaccard: f64,

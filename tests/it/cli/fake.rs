@@ -143,6 +143,27 @@ impl Backend for Fake {
         })
     }
 
+    fn dedup(
+        &self,
+        options: &copytrace::dedup::run::Options,
+        _: &dyn ProgressSink,
+        _: &(dyn Fn(copytrace::dedup::run::Stage) + Sync),
+    ) -> anyhow::Result<copytrace::dedup::run::Outcome> {
+        self.called(format!("{options:#?}"))?;
+        anyhow::bail!("the fake has no report")
+    }
+
+    fn stage(
+        &self,
+        options: &copytrace::dedup::run::StageOptions,
+        work: &std::path::Path,
+        part: copytrace::dedup::work::Part,
+        _: copytrace::dedup::run::Resources,
+        _: &dyn ProgressSink,
+    ) -> anyhow::Result<()> {
+        self.called(format!("{options:#?} {work:?} {part:?}"))
+    }
+
     fn merge(&self, options: &MergeOptions, progress: &dyn ProgressSink) -> anyhow::Result<MergeSummary> {
         self.called(format!("{options:#?}"))?;
         progress.report(Snapshot { input_bytes_done: 1, input_bytes: 2, documents: 1, step: Step::Reading });

@@ -1,0 +1,206 @@
+//! `copytrace dedup`, and what it is told that `copytrace stage sign` is told too.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum, ValueHint};
+
+use super::index::{ColumnArgs, parse_document_bytes};
+use super::shared::{ResourceArgs, SeedArgs, SummaryArgs};
+use crate::dedup::recipe::{ExactForm, Level};
+
+#[derive(Debug, Args)]
+#[command(
+    about = "Limit how often anything is repeated in a training corpus.",
+    long_about = "Limit how often anything is repeated in a training corpus.\n\n\
+                  Reads JSON lines and writes the rows that stay to OUT/kept: same file names, format, compression, columns and order, byte \
+                  for byte. OUT/removed.jsonl names for every row that went a kept row and the similarity to it, which was computed \
+                  exactly. OUT/report.json says what each source and licence lost.\n\n\
+                  A row goes only for a kept row that is at least as similar as --threshold; chains of similar rows do not drag their \
+                  ends along. Rows that hold no document stay and are counted. A run that is stopped goes on where it was.",
+    after_help = "Example:\n  copytrace dedup corpus/ --out clean",
+    after_long_help = "Examples:\n  \
+                       copytrace dedup corpus/ --out clean\n  \
+                       copytrace dedup corpus/*.jsonl.zst --out clean --level exact --keep 3 --keep-per source\n  \
+                       copytrace dedup corpus/ --out clean --prefer \"quality desc, length desc\" --threshold 0.7"
+)]
+pub(in crate::cli) struct DedupArgs {
+    #[arg(
+        value_name = "INPUT",
+        required = true,
+        value_hint = ValueHint::AnyPath,
+        help = "Read this file or folder.",
+        long_help = "Read this file or folder; of a folder, every file of JSON lines below it (.jsonl, .ndjson, .json.gz, .json.zst, plain or as \
+                     .gz or .zst).\n\
+                     Example: copytrace dedup a.jsonl.gz more/ --out clean"
+    )]
+    pub(in crate::cli) inputs: Vec<PathBuf>,
+    #[arg(
+        long,
+        value_name = "DIR",
+        value_hint = ValueHint::DirPath,
+        help = "Write into this folder.",
+        long_help = "Write into this folder: kept/, removed.jsonl, cuts.jsonl and report.json. What is there of the same pass is not made again.\n\
+                     Example: --out clean"
+    )]
+    pub(in crate::cli) out: PathBuf,
+    #[arg(
+        long,
+        value_name = "DIR",
+        value_hint = ValueHint::DirPath,
+        help = "Keep the files between stages in this folder.",
+        long_help = "Keep the files between stages in this folder: about 650 bytes a row while the pass runs. Large ones are removed at its \
+                     end.\n\
+                     Default: OUT/work.\n\
+                     Example: --work /scratch/dedup"
+    )]
+    pub(in crate::cli) work: Option<PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) summary: SummaryArgs,
+    #[command(flatten)]
+    pub(in crate::cli) pass: PassArgs,
+}
+
+/// What changes the result of a pass, and what it may use.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PassArgs {
+    #[arg(
+        long,
+        value_name = "LEVELS",
+        default_value = "exact,near",
+        hide_default_value = true,
+        hide_possible_values = true,
+        value_delimiter = ',',
+        aliases = ["levels"],
+        help = "Look for equal (exact) and similar (near) rows (default exact,near).",
+        long_help = "Say what is looked for: `exact` finds rows of equal text, `near` rows whose sets of word 5-grams are similar.\n\
+                     Default: exact,near.\n\
+                     Example: --level exact"
+    )]
+    pub(in crate::cli) level: Vec<LevelArg>,
+    #[arg(
+        long,
+        value_name = "J",
+        default_value_t = 0.8,
+        hide_default_value = true,
+        help = "Call rows similar from this Jaccard index on (default 0.8).",
+        long_help = "Call rows similar from this Jaccard index of their word 5-grams on. It is computed exactly for every removed row. Candidates \
+                     come from 32 bands of 8 rows, which find 99.7 % of the pairs at 0.8 and 85 % at 0.7.\n\
+                     Accepted: above 0, at most 1.\n\
+                     Default: 0.8.\n\
+                     Example: --threshold 0.7"
+    )]
+    pub(in crate::cli) threshold: f64,
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        hide_default_value = true,
+        help = "Keep so many rows of each cluster (default 1).",
+        long_help = "Keep so many rows of each cluster: a row goes only if that many kept rows are similar to it.\n\
+                     Default: 1.\n\
+                     Example: --keep 3"
+    )]
+    pub(in crate::cli) keep: u32,
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        help = "Keep so many rows for each value of this column.",
+        long_help = "Keep --keep rows of each cluster for each value of this column, such as source, licence or language, instead of so many in all. \
+                     Rows without a value are one more value.\n\
+                     Default: in all.\n\
+                     Example: --keep 1 --keep-per metadata.source"
+    )]
+    pub(in crate::cli) keep_per: Option<String>,
+    #[arg(
+        long,
+        value_name = "TERMS",
+        default_value = "length desc",
+        hide_default_value = true,
+        help = "Keep the rows that these terms put first (default \"length desc\").",
+        long_help = "Keep the rows that these terms put first: columns with `asc` or `desc`, separated by commas; `length` is that of the text. \
+                     Numbers come before texts, rows without a value last. Ties go to the smaller hash of the text, so that the result \
+                     depends neither on the order of the input nor on the machine.\n\
+                     Default: \"length desc\".\n\
+                     Example: --prefer \"quality desc, date asc\""
+    )]
+    pub(in crate::cli) prefer: String,
+    #[arg(
+        long,
+        value_name = "FORM",
+        default_value = "raw",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help = "Call texts equal by their bytes (raw) or words (normal) (default raw).",
+        long_help = "Call texts equal when all their bytes are (`raw`), or when all their words are in normal form (`normal`), whatever case, \
+                     punctuation and spaces they have. Texts of fewer than 5 words are compared in this way alone.\n\
+                     Default: raw.\n\
+                     Example: --exact-form normal"
+    )]
+    pub(in crate::cli) exact_form: ExactFormArg,
+    #[arg(
+        long,
+        help = "Write a weight to every row instead of removing any.",
+        long_help = "Remove nothing; write a column `repeat_weight` to every row: 1 divided by the rows of its cluster.\n\
+                     Default: off.\n\
+                     Example: copytrace dedup corpus/ --out weighted --weights"
+    )]
+    pub(in crate::cli) weights: bool,
+    #[arg(
+        long,
+        help = "Stop at the first row that holds no document.",
+        long_help = "Stop at the first row that holds no document. Without it such rows stay, are counted, and listed in the report.\n\
+                     Default: off.\n\
+                     Example: copytrace dedup corpus/ --out clean --strict"
+    )]
+    pub(in crate::cli) strict: bool,
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "32MiB",
+        hide_default_value = true,
+        value_parser = parse_document_bytes,
+        help = "Leave documents with more text than this alone (default 32MiB).",
+        long_help = "Leave documents with more text than this alone: they stay and are counted.\n\
+                     Unit: bytes, or with a unit as in 512KiB, 32MiB. Accepted: less than 4GiB; JSON lines end at 32MiB.\n\
+                     Default: 32MiB.\n\
+                     Example: --document-bytes-max 1MiB"
+    )]
+    pub(in crate::cli) document_bytes_max: u32,
+    #[command(flatten)]
+    pub(in crate::cli) resources: ResourceArgs,
+    #[command(flatten)]
+    pub(in crate::cli) seed: SeedArgs,
+    // Last, because its heading holds for all that follows.
+    #[command(flatten)]
+    pub(in crate::cli) columns: ColumnArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum LevelArg {
+    Exact,
+    Near,
+}
+
+impl From<LevelArg> for Level {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::Exact => Self::Exact,
+            LevelArg::Near => Self::Near,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum ExactFormArg {
+    Raw,
+    Normal,
+}
+
+impl From<ExactFormArg> for ExactForm {
+    fn from(form: ExactFormArg) -> Self {
+        match form {
+            ExactFormArg::Raw => Self::Raw,
+            ExactFormArg::Normal => Self::Normal,
+        }
+    }
+}
