@@ -13,7 +13,7 @@ use super::progress;
 use super::seed;
 use super::units::{bytes, bytes_per_second, count, counted, duration, percent};
 use super::visible::visible_name;
-use crate::dedup::recipe::{ColumnNames, Rules};
+use crate::dedup::recipe::{Against, ColumnNames, Rules};
 use crate::dedup::report::Loss;
 use crate::dedup::run::{Options, Outcome, Resources, Stage, StageOptions};
 
@@ -46,7 +46,7 @@ pub(super) fn run_stage(args: StageArgs, backend: &dyn Backend, console: &Consol
     let (share, (options, resources)) = match args.stage {
         StageCommand::Sign(args) => {
             let (rules, resources) = split(args.pass)?;
-            (args.share, (StageOptions::Sign { inputs: args.inputs, rules }, resources))
+            (args.share, (StageOptions::Sign { inputs: args.inputs, rules: Box::new(rules) }, resources))
         }
         StageCommand::BandMerge(args) => (args.share, other(Stage::BandMerge, args.resources, args.seed)?),
         StageCommand::Cluster(args) => (args.share, other(Stage::Cluster, args.resources, args.seed)?),
@@ -70,14 +70,21 @@ fn stage_of(options: &StageOptions) -> Stage {
 }
 
 fn split(args: PassArgs) -> anyhow::Result<(Rules, Resources)> {
+    let resources = resources_of(&args.resources, args.seed)?;
+    let resources = Resources { is_strict: args.strict, ..resources };
+    let against = args.against.map(|index| Against::now(index, resources.seed)).transpose()?;
     let columns = args.columns;
     let rules = Rules {
         levels: args.level.into_iter().map(Into::into).collect(),
-        threshold: args.threshold,
+        threshold: args.threshold.unwrap_or(args.preset.threshold),
+        bands: args.preset.bands,
+        rows: args.preset.rows,
+        shingle: args.preset.shingle,
         keep: args.keep,
         keep_per: args.keep_per,
         prefer: args.prefer,
         exact_form: args.exact_form.into(),
+        against,
         has_weights: args.weights,
         columns: ColumnNames {
             text: columns.text_column,
@@ -90,7 +97,7 @@ fn split(args: PassArgs) -> anyhow::Result<(Rules, Resources)> {
         },
         document_bytes_max: args.document_bytes_max,
     };
-    Ok((rules, Resources { is_strict: args.strict, ..resources_of(&args.resources, args.seed)? }))
+    Ok((rules, resources))
 }
 
 fn resources_of(args: &ResourceArgs, seed: SeedArgs) -> anyhow::Result<Resources> {

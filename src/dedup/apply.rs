@@ -10,24 +10,35 @@
 //! Cost: decompressing and compressing once; of the rows only the removed ones are parsed, for their source and licence.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use copytrace_indexer::Result;
-use copytrace_indexer::corpus::lines::{LineBlock, LineParser};
+use copytrace_indexer::corpus::input::Compression;
+use copytrace_indexer::corpus::lines::ParsedRow;
 use copytrace_indexer::corpus::rewrite::LineWriter;
+use copytrace_indexer::corpus::rows::copy_rows;
+use copytrace_indexer::corpus::{Attributes, SkipReason};
 use copytrace_indexer::index::storage::Storage;
 use serde::Serialize;
+use zerocopy::little_endian::U32;
 
+use super::against::AgainstEntry;
 use super::context::Context;
 use super::facts::{Amount, ApplyFacts, ClusterFacts, SignFacts, VerifyFacts, count_name};
 use super::file::{Kind, StageFile, io_error};
-use super::input::{Blocks, n_rows};
+use super::input::{Block, BlockParser, Blocks};
 use super::parallel::for_each_in_order;
+use super::recipe::Input;
 use super::record::{RowNumber, Rows};
+use super::report::largest_of;
 use super::sets::changed;
 use super::verify::{Decision, Reason};
 use super::work::{Part, Receipt, Step, Work};
+
+/// Bytes of a text that the report shows.
+const SAMPLE_BYTES: usize = 600;
 
 /// Folder of the files that stay, below that of the output.
 pub(super) const KEPT: &str = "kept";
@@ -63,7 +74,8 @@ pub(super) fn apply(context: &Context<'_>, part: Part, out: &dyn Storage) -> Res
     }
     let decisions = Decisions::open(work)?;
     let rows = Rows::open(work, &signed)?;
-    let applier = Applier { context, out, decisions, rows };
+    let samples = sampled_rows(work)?;
+    let applier = Applier { context, out, decisions, rows, samples };
     let mut first_row = 0;
     for (unit, receipt) in signed.iter().enumerate() {
         if missing.contains(&unit) {
@@ -72,6 +84,16 @@ pub(super) fn apply(context: &Context<'_>, part: Part, out: &dyn Storage) -> Res
         first_row += receipt.facts.n_rows();
     }
     Ok(())
+}
+
+/// Returns the rows of the largest clusters that the report shows.
+fn sampled_rows(work: &Work) -> Result<BTreeSet<u32>> {
+    let clustered: Receipt<ClusterFacts> = work.expect_receipt(Step::Cluster, 0)?;
+    let mut largest = Vec::new();
+    for unit in 0..clustered.facts.ends.len() {
+        largest.extend(work.expect_receipt::<VerifyFacts>(Step::Verify, unit)?.facts.largest);
+    }
+    Ok(largest_of(largest).into_iter().flat_map(|cluster| [cluster.kept, cluster.removed]).collect())
 }
 
 /// Tells whether a unit's files are there.
@@ -95,11 +117,39 @@ struct Applier<'a> {
     out: &'a dyn Storage,
     decisions: Decisions,
     rows: Rows,
+    /// Rows of which the report shows the beginning.
+    samples: BTreeSet<u32>,
+}
+
+/// A file that is copied.
+struct FileTask<'a> {
+    input: &'a Input,
+    rows: Range<u64>,
+    /// Hash of the stored bytes that `sign` read.
+    checksum: u64,
+    temporary: &'a Path,
+    shown: &'a Path,
+    against: &'a Against,
+}
+
+impl FileTask<'_> {
+    fn ensure_rows(&self, are_right: bool) -> Result<()> {
+        if are_right { Ok(()) } else { Err(changed(&self.input.path, "its number of rows")) }
+    }
+
+    fn ensure_same(&self, rows_end: u64, checksum: u64) -> Result<()> {
+        self.ensure_rows(rows_end == self.rows.end)?;
+        if checksum == self.checksum { Ok(()) } else { Err(changed(&self.input.path, "its bytes")) }
+    }
+}
+
+fn is_removal(decision: &Decision) -> bool {
+    decision.reason.get() != Reason::Kept as u32
 }
 
 /// A block of lines with what was decided about its rows.
 struct Decided {
-    block: LineBlock,
+    block: Block,
     first_row: u64,
     decisions: Vec<Decision>,
 }
@@ -114,52 +164,41 @@ struct Applied {
 
 impl Applier<'_> {
     fn apply_unit(&self, unit_idx: usize, first_row: u64, signed: &SignFacts) -> Result<()> {
-        let (context, work) = (self.context, self.context.work);
+        let work = self.context.work;
         let mut unit = work.begin(Step::Apply, unit_idx);
         let mut removed = unit.create("removed", Kind::Removed)?;
         let mut facts = ApplyFacts::default();
-        let mut decisions = self.decisions.from(first_row)?;
         let mut next_row = first_row;
-        for (input_idx, file_facts) in work.pass.units()[unit_idx].clone().zip(&signed.files) {
+        let receipt: Receipt<SignFacts> = work.expect_receipt(Step::Sign, unit_idx)?;
+        let against = work.open_file(&receipt, Step::Sign, "against", Kind::Against)?;
+        let against = Against { file: against, unit: unit_idx, first_row };
+        for (input_idx, signed) in work.pass.units()[unit_idx].clone().zip(&signed.files) {
             let input = &work.pass.inputs[input_idx];
-            let (file, rows_end) = (input.file(), next_row + file_facts.n_rows);
-            let parser = LineParser::open(&file, &context.read_options()?, &[])?;
-            let mut blocks = Blocks::open(&file, context)?;
-            let temporary = work.temporary("kept");
-            let written = self.out.create(&temporary)?;
-            let shown = self.out.display_path(&kept_path(work, input_idx));
-            let fail = |source| io_error("write", &shown, source);
-            let compression = input.compression().unwrap_or(copytrace_indexer::corpus::input::Compression::None);
-            let mut writer = LineWriter::new(written, compression, context.threads).map_err(fail)?;
-            let read = || {
-                let Some((block, _)) = blocks.next()? else { return Ok(None) };
-                let first_row = next_row;
-                next_row += u64::from(n_rows(&block));
-                if next_row > rows_end {
-                    return Err(changed(&input.path, "its number of rows"));
-                }
-                Ok(Some(Decided { block, first_row, decisions: decisions.until(next_row)? }))
+            let path = kept_path(work, input_idx);
+            let temporary = Work::temporary("kept");
+            let rows = next_row..next_row + signed.n_rows;
+            next_row = rows.end;
+            let task = FileTask {
+                input,
+                rows,
+                checksum: signed.checksum,
+                temporary: &temporary,
+                shown: &path,
+                against: &against,
             };
             let take = |applied: Applied| {
-                writer.write(&applied.kept).map_err(fail)?;
-                removed.0.write(&applied.removed)?;
                 merge_facts(&mut facts, applied.facts);
-                Ok(())
+                removed.0.write(&applied.removed)
             };
-            let applied = for_each_in_order(context.threads, read, |decided| self.apply_block(&parser, decided), take)
-                .and_then(|()| {
-                    if blocks.checksum() == file_facts.checksum && next_row == rows_end {
-                        writer.finish().map_err(fail)
-                    } else {
-                        Err(changed(&input.path, "its bytes"))
-                    }
-                });
-            if let Err(error) = applied {
+            let written = match input.compression() {
+                Some(compression) => self.copy_lines(&task, compression, take),
+                None => self.copy_parquet(&task, take),
+            };
+            if let Err(error) = written {
                 // What is left would only be in the way; the error that led here says more than one of this.
                 let _ = self.out.remove_file(&temporary);
                 return Err(error);
             }
-            let path = kept_path(work, input_idx);
             let folder = path.parent().unwrap_or(Path::new(KEPT));
             self.out.create_dir(folder)?;
             facts.kept_bytes.push(self.out.open(&temporary)?.len() as u64);
@@ -172,10 +211,93 @@ impl Applier<'_> {
         unit.commit(facts)
     }
 
-    fn apply_block(&self, parser: &LineParser, decided: Decided) -> Result<Applied> {
+    /// Copies a file of JSON lines.
+    fn copy_lines(
+        &self,
+        task: &FileTask<'_>,
+        compression: Compression,
+        mut take: impl FnMut(Applied) -> Result<()>,
+    ) -> Result<()> {
+        let context = self.context;
+        let fail = |source| io_error("write", &self.out.display_path(task.shown), source);
+        let (mut blocks, parser) = Blocks::open(task.input.file(), context, &[])?;
+        let created = self.out.create(task.temporary)?;
+        let mut writer = LineWriter::new(created, compression, context.threads).map_err(fail)?;
+        let mut decisions = self.decisions.from(task.rows.start, task.against)?;
+        let mut next_row = task.rows.start;
+        let read = || {
+            let Some((block, _)) = blocks.next()? else { return Ok(None) };
+            let first_row = next_row;
+            next_row += block.n_rows();
+            task.ensure_rows(next_row <= task.rows.end)?;
+            Ok(Some(Decided { block, first_row, decisions: decisions.until(next_row)? }))
+        };
+        let write = |mut applied: Applied| {
+            writer.write(&std::mem::take(&mut applied.kept)).map_err(fail)?;
+            take(applied)
+        };
+        for_each_in_order(context.threads, read, |decided| self.apply_block(&parser, decided, task.against), write)?;
+        task.ensure_same(next_row, blocks.checksum()?)?;
+        writer.finish().and_then(|mut file| file.sync()).map_err(fail)
+    }
+
+    /// Copies a Parquet file; what the rows that go are of is read before.
+    fn copy_parquet(&self, task: &FileTask<'_>, mut take: impl FnMut(Applied) -> Result<()>) -> Result<()> {
+        let (mut blocks, parser) = Blocks::open(task.input.file(), self.context, &[])?;
+        let mut decisions = self.decisions.from(task.rows.start, task.against)?;
+        let mut next_row = task.rows.start;
+        while let Some((block, _)) = blocks.next()? {
+            let first_row = next_row;
+            next_row += block.n_rows();
+            task.ensure_rows(next_row <= task.rows.end)?;
+            let mut applied = Applied::default();
+            let known = decisions.until(next_row)?;
+            for decision in known.iter().filter(|decision| is_removal(decision)) {
+                self.remove(decision, task.against, &mut applied)?;
+            }
+            let find = |idx: u64| {
+                let decision = known.iter().find(|decision| u64::from(decision.row.get()) == first_row + idx)?;
+                (is_removal(decision) || self.samples.contains(&decision.row.get())).then_some(decision)
+            };
+            let mut documents = Vec::new();
+            let collect = |idx, _, row: Result<ParsedRow, SkipReason>| documents.push((find(idx), row.ok()));
+            parser.for_each(block, 1, |idx| find(idx).is_some(), collect);
+            for (decision, row) in documents {
+                let Some(decision) = decision else { continue };
+                let document = row.map(|row| *row.document);
+                let text = document.as_ref().map_or("", |document| document.text.as_str());
+                if self.samples.contains(&decision.row.get()) {
+                    applied.facts.samples.insert(decision.row.get(), sample_of(text));
+                }
+                if is_removal(decision) {
+                    let attributes = document.map(|document| document.attributes).unwrap_or_default();
+                    self.count(decision, &attributes, &mut applied.facts)?;
+                }
+            }
+            take(applied)?;
+        }
+        task.ensure_same(next_row, blocks.checksum()?)?;
+        let created = self.out.create(task.temporary)?;
+        let mut decisions = self.decisions.from(task.rows.start, task.against)?;
+        let mut next_row = task.rows.start;
+        let mut written = copy_rows(&task.input.file(), self.context.memory(), created, |n_rows| {
+            let start = next_row;
+            next_row += n_rows;
+            let mut stays = vec![true; usize::try_from(n_rows).unwrap_or(0)];
+            for decision in decisions.until(next_row)?.into_iter().filter(is_removal) {
+                let idx = usize::try_from(u64::from(decision.row.get()) - start).unwrap_or(usize::MAX);
+                stays[idx] = false;
+            }
+            Ok(stays)
+        })?;
+        written.sync().map_err(|source| io_error("write", &self.out.display_path(task.shown), source))
+    }
+
+    fn apply_block(&self, parser: &BlockParser, decided: Decided, against: &Against) -> Result<Applied> {
         let Decided { block, first_row, decisions } = decided;
         let has_weights = self.context.work.pass.rules.has_weights;
         let mut applied = Applied::default();
+        let Block::Lines(block) = block else { return Ok(applied) };
         if block.is_overlong || (decisions.is_empty() && !has_weights) {
             applied.kept = block.bytes;
             return Ok(applied);
@@ -186,23 +308,24 @@ impl Applier<'_> {
         for (idx, (line, is_row)) in block.lines().enumerate() {
             let decision = decisions.next_if(|decision| is_row && u64::from(decision.row.get()) == row);
             row += u64::from(is_row);
+            let parse = || parser.parse(line, block.is_first && idx == 0);
+            if let Some(decision) = decision.filter(|decision| self.samples.contains(&decision.row.get())) {
+                let text = parse().map(|row| row.document.text).unwrap_or_default();
+                applied.facts.samples.insert(decision.row.get(), sample_of(&text));
+            }
+
             if has_weights {
-                let is_document = is_row && parser.parse(line, 1, block.is_first && idx == 0).is_ok();
                 let rows = decision.map_or(1, |decision| decision.cluster_rows.get());
+                let is_document = is_row && parse().is_some();
                 if is_document {
-                    push_weighted(&mut applied.kept, line, rows)
+                    push_weighted(&mut applied.kept, line, rows);
                 } else {
-                    applied.kept.extend_from_slice(line)
+                    applied.kept.extend_from_slice(line);
                 }
-            } else if let Some(decision) = decision.filter(|decision| decision.reason.get() != Reason::Kept as u32) {
-                let parsed = parser.parse(line, 1, block.is_first && idx == 0).ok();
-                self.remove(&decision, &mut applied)?;
-                let attributes = parsed.map(|parsed| parsed.document.attributes).unwrap_or_default();
-                let text_bytes = self.rows.record(RowNumber(decision.row.get()))?.text_bytes.get();
-                let amount = Amount { rows: 1, bytes: u64::from(text_bytes) };
-                applied.facts.removed.merge(amount);
-                count_name(&mut applied.facts.by_origin, &attributes.origin, amount);
-                count_name(&mut applied.facts.by_license, &attributes.license, amount);
+            } else if let Some(decision) = decision.filter(is_removal) {
+                self.remove(&decision, against, &mut applied)?;
+                let attributes = parse().map(|row| row.document.attributes).unwrap_or_default();
+                self.count(&decision, &attributes, &mut applied.facts)?;
             } else {
                 applied.kept.extend_from_slice(line);
             }
@@ -210,22 +333,40 @@ impl Applier<'_> {
         Ok(applied)
     }
 
-    fn remove(&self, decision: &Decision, applied: &mut Applied) -> Result<()> {
-        let kind = if decision.reason.get() == Reason::Exact as u32 { "EXACT" } else { "NEAR" };
-        let line = RemovedLine {
-            id: self.rows.id(RowNumber(decision.row.get()))?,
-            kept_id: self.rows.id(RowNumber(decision.kept.get()))?,
-            kind,
-            jaccard: f64::from_bits(decision.jaccard.get()),
-            containment: f64::from_bits(decision.containment.get()),
-            cluster: decision.cluster.iter().map(|byte| format!("{byte:02x}")).collect(),
+    /// Counts a row that goes.
+    fn count(&self, decision: &Decision, attributes: &Attributes, facts: &mut ApplyFacts) -> Result<()> {
+        let text_bytes = self.rows.record(RowNumber(decision.row.get()))?.text_bytes.get();
+        let amount = Amount { rows: 1, bytes: u64::from(text_bytes) };
+        facts.removed.merge(amount);
+        count_name(&mut facts.by_origin, &attributes.origin, amount);
+        count_name(&mut facts.by_license, &attributes.license, amount);
+        Ok(())
+    }
+
+    fn remove(&self, decision: &Decision, against: &Against, applied: &mut Applied) -> Result<()> {
+        let id = self.rows.id(RowNumber(decision.row.get()))?;
+        let (kept_id, is_equal, cluster) = if decision.reason.get() == Reason::Against as u32 {
+            let entry = against.entry(decision.kept.get() as usize)?;
+            (self.rows.against_id(against.unit, entry)?, entry.is_equal.get() == 1, String::new())
+        } else {
+            let cluster = format!("{:016x}", u64::from_le_bytes(decision.cluster));
+            (self.rows.id(RowNumber(decision.kept.get()))?, decision.reason.get() == Reason::Exact as u32, cluster)
         };
+        let kind = if is_equal { "EXACT" } else { "NEAR" };
+        let (jaccard, containment) =
+            (f64::from_bits(decision.jaccard.get()), f64::from_bits(decision.containment.get()));
+        let line = RemovedLine { id, kept_id, kind, jaccard, containment, cluster };
         *applied.facts.by_kind.entry(kind.to_owned()).or_default() += 1;
         serde_json::to_writer(&mut applied.removed, &line)
             .map_err(|error| copytrace_indexer::Error::Internal { component: "JSON", problem: error.to_string() })?;
         applied.removed.push(b'\n');
         Ok(())
     }
+}
+
+/// Returns the beginning of a text.
+fn sample_of(text: &str) -> String {
+    text[..text.floor_char_boundary(SAMPLE_BYTES)].to_owned()
 }
 
 /// Appends a line whose object gets one more member.
@@ -235,12 +376,14 @@ fn push_weighted(kept: &mut Vec<u8>, line: &[u8], cluster_rows: u32) {
     // A document is an object with at least its text.
     let Some(open) = body.strip_suffix(b"}") else { return kept.extend_from_slice(line) };
     kept.extend_from_slice(open);
-    kept.extend_from_slice(format!(",\"repeat_weight\":{}}}", 1.0 / f64::from(cluster_rows.max(1))).as_bytes());
+    kept.extend_from_slice(format!(",\"repeat_weight\":{:?}}}", 1.0 / f64::from(cluster_rows.max(1))).as_bytes());
     kept.extend_from_slice(end);
 }
 
 fn merge_facts(facts: &mut ApplyFacts, new: ApplyFacts) {
     facts.removed.merge(new.removed);
+    facts.samples.extend(new.samples);
+
     for (kind, n) in new.by_kind {
         *facts.by_kind.entry(kind).or_default() += n;
     }
@@ -264,22 +407,20 @@ impl Decisions {
         (0..clustered.facts.ends.len()).map(open).collect::<Result<_>>().map(Self)
     }
 
-    /// Starts to go through the decisions about a row and those behind it.
-    fn from(&self, row: u64) -> Result<DecisionCursor<'_>> {
-        let mut heap = BinaryHeap::new();
-        for (file_idx, file) in self.0.iter().enumerate() {
-            let (mut low, mut high) = (0, file.n_records::<Decision>());
+    /// Starts to go through the decisions about a row and those behind it, those against an index among them.
+    fn from<'a>(&'a self, row: u64, against: &'a Against) -> Result<DecisionCursor<'a>> {
+        let mut cursor = DecisionCursor { decisions: self, against, heap: BinaryHeap::new() };
+        for source in 0..=self.0.len() {
+            let (mut low, mut high) = (0, cursor.len_of(source));
             while low < high {
                 let middle = usize::midpoint(low, high);
-                if u64::from(row_at(file, middle)?.unwrap_or(u32::MAX)) < row {
-                    low = middle + 1
-                } else {
-                    high = middle
-                }
+                let found = u64::from(cursor.row_at(source, middle)?.unwrap_or(u32::MAX));
+                if found < row { low = middle + 1 } else { high = middle }
             }
-            heap.extend(row_at(file, low)?.map(|row| Reverse((row, file_idx, low))));
+            let first = cursor.row_at(source, low)?;
+            cursor.heap.extend(first.map(|row| Reverse((row, source, low))));
         }
-        Ok(DecisionCursor { decisions: self, heap })
+        Ok(cursor)
     }
 
     fn ensure_whole(&self) -> Result<()> {
@@ -287,16 +428,38 @@ impl Decisions {
     }
 }
 
-fn row_at(file: &StageFile, at: usize) -> Result<Option<u32>> {
-    if at >= file.n_records::<Decision>() {
-        return Ok(None);
-    }
-    Ok(file.records::<Decision>(at..at + 1)?.first().map(|decision| decision.row.get()))
+/// Rows of a unit that go for documents of an index.
+struct Against {
+    file: StageFile,
+    unit: usize,
+    first_row: u64,
 }
 
-/// Decisions by row, each file's next one in a heap.
+impl Against {
+    fn entry(&self, at: usize) -> Result<&AgainstEntry> {
+        let entries = self.file.records::<AgainstEntry>(at..at.saturating_add(1))?;
+        entries.first().ok_or_else(|| self.file.corrupt("entry", at, "one", "none"))
+    }
+
+    fn decision(&self, at: usize) -> Result<Decision> {
+        let entry = self.entry(at)?;
+        let row = u32::try_from(self.first_row + u64::from(entry.row.get())).unwrap_or(u32::MAX);
+        Ok(Decision {
+            row: U32::new(row),
+            kept: U32::new(u32::try_from(at).unwrap_or(u32::MAX)),
+            reason: U32::new(Reason::Against as u32),
+            cluster_rows: U32::new(1),
+            jaccard: entry.jaccard,
+            containment: entry.containment,
+            cluster: [0; 8],
+        })
+    }
+}
+
+/// Decisions by row, each source's next one in a heap. The last source is the list against an index.
 struct DecisionCursor<'a> {
     decisions: &'a Decisions,
+    against: &'a Against,
     heap: BinaryHeap<Reverse<(u32, usize, usize)>>,
 }
 
@@ -304,14 +467,32 @@ impl DecisionCursor<'_> {
     /// Returns the decisions about rows before `end` that were not returned yet.
     fn until(&mut self, end: u64) -> Result<Vec<Decision>> {
         let mut found = Vec::new();
-        while let Some(&Reverse((row, file_idx, at))) = self.heap.peek()
+        while let Some(&Reverse((row, source, at))) = self.heap.peek()
             && u64::from(row) < end
         {
             self.heap.pop();
-            let file = &self.decisions.0[file_idx];
-            found.extend(file.records::<Decision>(at..at + 1)?);
-            self.heap.extend(row_at(file, at + 1)?.map(|row| Reverse((row, file_idx, at + 1))));
+            found.push(self.decision(source, at)?);
+            let next = self.row_at(source, at + 1)?;
+            self.heap.extend(next.map(|row| Reverse((row, source, at + 1))));
         }
         Ok(found)
+    }
+
+    fn len_of(&self, source: usize) -> usize {
+        let n_against = self.against.file.n_records::<AgainstEntry>();
+        self.decisions.0.get(source).map_or(n_against, StageFile::n_records::<Decision>)
+    }
+
+    fn decision(&self, source: usize, at: usize) -> Result<Decision> {
+        let Some(file) = self.decisions.0.get(source) else { return self.against.decision(at) };
+        let decisions = file.records::<Decision>(at..at + 1)?;
+        decisions.first().copied().ok_or_else(|| file.corrupt("decision", at, "one", "none"))
+    }
+
+    fn row_at(&self, source: usize, at: usize) -> Result<Option<u32>> {
+        if at >= self.len_of(source) {
+            return Ok(None);
+        }
+        self.decision(source, at).map(|decision| Some(decision.row.get()))
     }
 }

@@ -18,7 +18,7 @@ use super::band_merge::{Pair, n_units};
 use super::context::Context;
 use super::facts::{ClusterFacts, MergeFacts, SignFacts};
 use super::file::{Kind, StageFile};
-use super::work::{Receipt, Step};
+use super::work::{Receipt, Step, Work};
 
 /// Set in the value of a member that names the first row of its content instead of a bucket.
 pub(super) const IS_CONTENT: u64 = 1 << 63;
@@ -78,7 +78,7 @@ pub(super) fn cluster(context: &Context<'_>) -> Result<()> {
     }
 
     let storage = &*work.storage;
-    let spill_dir = work.temporary("cluster-sort");
+    let spill_dir = Work::temporary("cluster-sort");
     storage.create_dir(&spill_dir)?;
     let mut spill =
         Spill::new(spill_dir.clone(), "members", context.memory_bytes / SORT_SHARE / size_of::<SortRecord>());

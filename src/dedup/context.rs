@@ -8,6 +8,7 @@ use copytrace_indexer::fingerprint::Fingerprinter;
 use copytrace_indexer::memory::MemoryPlan;
 
 use super::facts::Amount;
+use super::shingles::Shingler;
 use super::work::Work;
 
 /// What every stage is given.
@@ -34,6 +35,11 @@ impl Context<'_> {
             memory: self.memory(),
             shard: None,
         })
+    }
+
+    /// Returns what makes shingles.
+    pub(super) fn shingler(&self) -> Shingler<'_> {
+        Shingler { fingerprinter: &self.fingerprinter, shingle: self.work.pass.rules.shingle, seed: self.seed }
     }
 
     pub(super) fn memory(&self) -> MemoryPlan {

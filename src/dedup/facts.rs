@@ -131,6 +131,9 @@ pub(super) struct ApplyFacts {
     pub(super) kept_bytes: Vec<u64>,
     pub(super) removed: Amount,
     pub(super) by_kind: BTreeMap<String, u64>,
+    /// The beginnings of texts that the report shows, by row.
+    pub(super) samples: BTreeMap<u32, String>,
+
     pub(super) by_origin: ByName,
     pub(super) by_license: ByName,
 }

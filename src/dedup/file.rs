@@ -10,6 +10,7 @@
 //!
 //! Offsets given to and by this module count from the start of the payload.
 
+use std::fmt::Display;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,6 +58,8 @@ pub(super) enum Kind {
     Decisions = 11,
     /// Lines of the list of removed rows.
     Removed = 12,
+    /// Rows that go for documents of an index, by row.
+    Against = 13,
 }
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -225,13 +228,7 @@ impl StageFile {
     }
 
     /// Makes the error of a payload that contradicts itself.
-    pub(super) fn corrupt(
-        &self,
-        what: &'static str,
-        at: usize,
-        expected: impl ToString,
-        found: impl ToString,
-    ) -> Error {
+    pub(super) fn corrupt(&self, what: &'static str, at: usize, expected: impl Display, found: impl Display) -> Error {
         corrupt(&self.shown, what, at + HEADER_BYTES, expected, found)
     }
 
@@ -265,8 +262,8 @@ pub(super) fn corrupt(
     path: &Path,
     what: &'static str,
     at: usize,
-    expected: impl ToString,
-    found: impl ToString,
+    expected: impl Display,
+    found: impl Display,
 ) -> Error {
     let (expected, found) = (expected.to_string(), found.to_string());
     Error::Corrupt { path: path.to_path_buf(), what, offset: at as u64, expected, found }

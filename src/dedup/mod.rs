@@ -10,6 +10,7 @@
 //! Guarantees: a row is removed only for a kept row that is named, whose similarity is computed exactly and is at least the threshold; the
 //! result does not depend on threads, memory, parts, or the order of arguments; a killed run goes on where it was.
 
+mod against;
 mod apply;
 mod band_merge;
 mod cluster;
@@ -17,14 +18,17 @@ pub mod context;
 pub mod facts;
 mod file;
 mod group;
+mod html;
 mod input;
 mod parallel;
 mod prefer;
+pub mod preset;
 pub mod recipe;
 mod record;
 pub mod report;
 pub mod run;
 mod sets;
+mod shingles;
 mod sign;
 mod similarity;
 mod verify;

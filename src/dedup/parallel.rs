@@ -102,7 +102,7 @@ mod tests {
             let mut taken = Vec::new();
             let work = |n: u64| {
                 // Uneven: every seventh takes long.
-                let spins = if n % 7 == 0 { 20_000 } else { 1 };
+                let spins = if n.is_multiple_of(7) { 20_000 } else { 1 };
                 Ok((0..spins).fold(n, |sum, _| std::hint::black_box(sum)) * 2)
             };
             for_each_in_order(

@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 
 use copytrace_indexer::corpus::columns::{ColumnOptions, Columns};
 use copytrace_indexer::corpus::input::{Compression, Format, InputFile};
+use copytrace_indexer::fingerprint::BandPlan;
+use copytrace_indexer::index::snapshot::Index;
+use copytrace_indexer::index::storage::DiskStorage;
 use copytrace_indexer::recipe::Recipe;
 use copytrace_indexer::{Error, Result};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::prefer::Preference;
+use super::preset::{Preset, Shingle};
 
 /// Version of the work folder and of all its files.
 pub(super) const VERSION: u32 = 1;
@@ -111,6 +115,27 @@ impl ColumnNames {
     }
 }
 
+/// An index whose documents count as kept rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Against {
+    /// Its folder.
+    pub index: PathBuf,
+    /// Its state when the pass began.
+    pub generation: u32,
+}
+
+impl Against {
+    /// Names an index as it is now.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn now(index: PathBuf, seed: u64) -> Result<Self> {
+        let generation = Index::open(&DiskStorage::new(&index), seed)?.generation().0;
+        Ok(Self { index, generation })
+    }
+}
+
 /// Every option that changes the result of a pass.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,6 +144,12 @@ pub struct Rules {
     pub levels: Vec<Level>,
     /// Least Jaccard index of two rows that are similar.
     pub threshold: f64,
+    /// Bands by which candidates are found.
+    pub bands: u32,
+    /// Slots of a band.
+    pub rows: u32,
+    /// What the Jaccard index is counted in.
+    pub shingle: Shingle,
     /// Rows of a cluster that stay.
     pub keep: u32,
     /// Column for each value of which so many stay; for all together where there is none.
@@ -127,6 +158,9 @@ pub struct Rules {
     pub prefer: String,
     /// When texts are equal for [`Level::Exact`].
     pub exact_form: ExactForm,
+    /// Rows that are like a document of this index go too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<Against>,
     /// Write a weight to every row instead of removing any.
     pub has_weights: bool,
     /// Columns by role.
@@ -137,13 +171,18 @@ pub struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
+        let [ours, ..] = Preset::ALL;
         Self {
             levels: vec![Level::Exact, Level::Near],
-            threshold: 0.8,
+            threshold: ours.threshold,
+            bands: ours.bands,
+            rows: ours.rows,
+            shingle: ours.shingle,
             keep: 1,
             keep_per: None,
             prefer: "length desc".to_owned(),
             exact_form: ExactForm::Raw,
+            against: None,
             has_weights: false,
             columns: ColumnNames::default(),
             document_bytes_max: copytrace_indexer::limits::DOCUMENT_BYTES_MAX,
@@ -171,6 +210,25 @@ impl Rules {
             |name, expected: &str, found: String| Err(Error::Argument { name, expected: expected.into(), found });
         if !(self.threshold > 0.0 && self.threshold <= 1.0) {
             return refuse("threshold", "a number above 0 and at most 1", self.threshold.to_string());
+        }
+        let [ours, ..] = Preset::ALL;
+        if self.against.is_some() && (self.bands, self.rows, self.shingle) != (ours.bands, ours.rows, ours.shingle) {
+            return refuse(
+                "preset",
+                "`ours`, which indexes have, with `--against`",
+                format!("{}x{}", self.bands, self.rows),
+            );
+        }
+        let n_slots = u64::from(self.bands) * u64::from(self.rows);
+        if self.bands == 0
+            || self.bands > BandPlan::BANDS_MAX
+            || n_slots == 0
+            || n_slots > u64::from(BandPlan::SLOTS_MAX)
+        {
+            return refuse("bands", "at most 256 bands and 4096 slots", format!("{}x{}", self.bands, self.rows));
+        }
+        if !matches!(self.shingle, Shingle::Words(1..=64) | Shingle::Characters(1..=256)) {
+            return refuse("shingle", "1 to 64 words or 1 to 256 characters", format!("{:?}", self.shingle));
         }
         if self.keep == 0 {
             return refuse("keep", "1 or more", "0".to_owned());
@@ -205,9 +263,13 @@ impl Pass {
         rules.levels.sort_unstable();
         rules.levels.dedup();
         rules.check()?;
-        if let Some(file) = files.iter().find(|file| !matches!(file.format, Format::JsonLines(_))) {
-            let problem = "not of a format that is written again: expected JSON lines".to_owned();
-            return Err(Error::Input { path: file.path.clone(), problem });
+        let refuse =
+            |file: &InputFile, problem: &str| Error::Input { path: file.path.clone(), problem: problem.to_owned() };
+        if let Some(file) = files.iter().find(|file| file.format == Format::Plain) {
+            return Err(refuse(file, "not of a format that is written again: expected JSON lines or Parquet"));
+        }
+        if let Some(file) = files.iter().find(|file| file.format == Format::Parquet && rules.has_weights) {
+            return Err(refuse(file, "weights are written to JSON lines alone: expected no Parquet"));
         }
         let ids = kept_names(&files);
         let inputs = files.into_iter().zip(ids).map(|(file, id)| Input {
@@ -231,7 +293,7 @@ impl Pass {
         let pass: Self = serde_json::from_slice(text).map_err(|error| Error::Incompatible {
             path: path.to_path_buf(),
             what: "recipe",
-            expected: format!("version {}", VERSION),
+            expected: format!("version {VERSION}"),
             found: error.to_string(),
         })?;
         pass.rules.check()?;

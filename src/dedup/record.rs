@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::against::AgainstEntry;
 use super::facts::SignFacts;
 use super::file::{Kind, StageFile};
 use super::work::{Receipt, Step, Work};
@@ -154,6 +155,14 @@ impl Rows {
         let record = self.record(row)?;
         let start = usize::try_from(record.id_start.get()).unwrap_or(usize::MAX).saturating_add(16 * self.n_terms);
         let bytes = unit.ids.slice(start..start.saturating_add(record.id_bytes.get() as usize))?;
+        std::str::from_utf8(bytes).map_err(|_| unit.ids.corrupt("id", start, "UTF-8", "other bytes"))
+    }
+
+    /// Returns the id of a document of an index that a row of a unit goes for.
+    pub(super) fn against_id(&self, unit_idx: usize, entry: &AgainstEntry) -> Result<&str> {
+        let unit = self.units.get(unit_idx).ok_or_else(|| no_such_row(RowNumber(u32::MAX)))?;
+        let start = usize::try_from(entry.id_start.get()).unwrap_or(usize::MAX);
+        let bytes = unit.ids.slice(start..start.saturating_add(entry.id_bytes.get() as usize))?;
         std::str::from_utf8(bytes).map_err(|_| unit.ids.corrupt("id", start, "UTF-8", "other bytes"))
     }
 

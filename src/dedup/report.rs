@@ -6,7 +6,8 @@ use copytrace_indexer::Result;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{
-    Amount, ApplyFacts, ByName, ClusterFacts, MergeFacts, SetFacts, SignFacts, Skipped, VerifyFacts, count_name,
+    Amount, ApplyFacts, ByName, ClusterFacts, ClusterSize, MergeFacts, SetFacts, SignFacts, Skipped, VerifyFacts,
+    count_name,
 };
 use super::recipe::Rules;
 use super::record::{RowNumber, Rows};
@@ -22,7 +23,7 @@ const CLUSTERS_MAX: usize = 20;
 const CURVE_POINTS: u32 = 20;
 
 /// What `report.json` says.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// Hash of the options and inputs.
@@ -81,6 +82,10 @@ pub struct Cluster {
     pub kept_id: String,
     /// The removed row that is least like it.
     pub farthest_id: String,
+    /// The beginning of the kept text.
+    pub kept_sample: String,
+    /// The beginning of the removed text.
+    pub farthest_sample: String,
 }
 
 /// Pairs of contents that shared a bucket.
@@ -108,6 +113,13 @@ pub struct CurvePoint {
     pub found: f64,
 }
 
+/// Returns the largest of some clusters, the largest first.
+pub(super) fn largest_of(mut clusters: Vec<ClusterSize>) -> Vec<ClusterSize> {
+    clusters.sort_unstable_by(|a, b| b.rows.cmp(&a.rows).then(a.kept.cmp(&b.kept)));
+    clusters.truncate(CLUSTERS_MAX);
+    clusters
+}
+
 /// Returns the share of pairs of a Jaccard index that share at least one of `bands` bands of `rows` rows.
 pub(super) fn candidates_share(jaccard: f64, bands: u32, rows: u32) -> f64 {
     let exponent = |n: u32| f64::from(n);
@@ -117,7 +129,7 @@ pub(super) fn candidates_share(jaccard: f64, bands: u32, rows: u32) -> f64 {
 /// Makes the report of a pass all of whose stages are done.
 pub(super) fn make_report(work: &Work) -> Result<Report> {
     let signed: Vec<Receipt<SignFacts>> = super::sign::receipts(work)?;
-    let (bands, rows) = (work.pass.fingerprints.bands, work.pass.fingerprints.rows);
+    let (bands, rows) = (work.pass.rules.bands, work.pass.rules.rows);
     let curve = (1..=CURVE_POINTS).map(|n| f64::from(n) / f64::from(CURVE_POINTS));
     let mut report = Report {
         recipe: work.recipe.to_string(),
@@ -178,10 +190,12 @@ pub(super) fn make_report(work: &Work) -> Result<Report> {
         largest.extend(receipt.facts.largest);
     }
     let (mut origins_removed, mut licenses_removed) = (ByName::new(), ByName::new());
+    let mut samples: BTreeMap<u32, String> = BTreeMap::new();
     for unit in 0..signed.len() {
         let receipt: Receipt<ApplyFacts> = work.expect_receipt(Step::Apply, unit)?;
         *ms.entry(Step::Apply).or_default() += receipt.elapsed_ms;
         report.removed.merge(receipt.facts.removed);
+        samples.extend(receipt.facts.samples);
         for (kind, n) in receipt.facts.by_kind {
             *report.by_kind.entry(kind).or_default() += n;
         }
@@ -190,14 +204,18 @@ pub(super) fn make_report(work: &Work) -> Result<Report> {
     }
     report.origins = losses(origins, &origins_removed);
     report.licenses = losses(licenses, &licenses_removed);
-    largest.sort_unstable_by(|a, b| b.rows.cmp(&a.rows).then(a.kept.cmp(&b.kept)));
+    let largest = largest_of(largest);
+
     let ids = Rows::open(work, &signed)?;
-    for size in largest.into_iter().take(CLUSTERS_MAX) {
+    for size in largest {
         let id = |row| ids.id(RowNumber(row)).map(str::to_owned);
+        let sample = |row| samples.get(&row).cloned().unwrap_or_default();
         report.largest_clusters.push(Cluster {
             rows: size.rows,
             kept_id: id(size.kept)?,
             farthest_id: id(size.removed)?,
+            kept_sample: sample(size.kept),
+            farthest_sample: sample(size.removed),
         });
     }
     report.seconds = ms.into_iter().map(|(step, ms)| (step.to_string(), ms as f64 / 1000.0)).collect();

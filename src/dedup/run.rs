@@ -15,10 +15,12 @@ use super::file::{Kind, io_error};
 use super::recipe::{Pass, Rules};
 use super::report::{Report, make_report};
 use super::work::{Part, Receipt, Step, Work};
-use super::{apply, band_merge, cluster, sign, verify};
+use super::{apply, band_merge, cluster, html, sign, verify};
 
 /// Folder for the files between stages where none is named, below that of the output.
 const WORK: &str = "work";
+/// Bytes of the list of removed rows that are copied at once.
+const PIECE_BYTES: usize = 1 << 20;
 /// Lock of the work folder.
 const LOCK: &str = "LOCK";
 
@@ -143,7 +145,7 @@ pub enum StageOptions {
         /// Files and folders to read.
         inputs: Vec<PathBuf>,
         /// What is removed.
-        rules: Rules,
+        rules: Box<Rules>,
     },
     /// [`Stage::Apply`] is told where the output goes.
     Apply {
@@ -168,7 +170,7 @@ pub fn run_one(
     let storage: Arc<dyn Storage> = Arc::new(DiskStorage::new(work));
     let work = match options {
         StageOptions::Sign { inputs, rules } => {
-            Work::create(storage, Pass::new(rules.clone(), resources.seed, discover(inputs)?.files)?)?
+            Work::create(storage, Pass::new((**rules).clone(), resources.seed, discover(inputs)?.files)?)?
         }
         StageOptions::Apply { .. } | StageOptions::Other(_) => Work::open(storage)?,
     };
@@ -241,12 +243,10 @@ fn sweep_out(out: &dyn Storage) -> Result<()> {
 /// Writes what is of all units: the list of removed rows, and the report.
 fn finish(work: &Work, out: &dyn Storage) -> Result<Report> {
     let signed: Vec<Receipt<SignFacts>> = sign::receipts(work)?;
-    write_whole(work, out, "removed.jsonl", |write| {
+    write_whole(out, "removed.jsonl", |write| {
         for unit in 0..signed.len() {
             let receipt: Receipt<ApplyFacts> = work.expect_receipt(Step::Apply, unit)?;
             let file = work.open_file(&receipt, Step::Apply, "removed", Kind::Removed)?;
-            /// Bytes copied at once.
-            const PIECE_BYTES: usize = 1 << 20;
             for start in (0..file.payload_bytes()).step_by(PIECE_BYTES) {
                 write(file.slice(start..file.payload_bytes().min(start + PIECE_BYTES))?)?;
             }
@@ -254,21 +254,21 @@ fn finish(work: &Work, out: &dyn Storage) -> Result<Report> {
         }
         Ok(())
     })?;
-    write_whole(work, out, "cuts.jsonl", |_| Ok(()))?;
+    write_whole(out, "cuts.jsonl", |_| Ok(()))?;
     let report = make_report(work)?;
     let json = serde_json::to_string_pretty(&report)
         .map_err(|error| Error::Internal { component: "report", problem: error.to_string() })?;
-    write_whole(work, out, "report.json", |write| write(format!("{json}\n").as_bytes()))?;
+    write_whole(out, "report.json", |write| write(format!("{json}\n").as_bytes()))?;
+    write_whole(out, "report.html", |write| write(html::page(&report).as_bytes()))?;
     Ok(report)
 }
 
 fn write_whole(
-    work: &Work,
     out: &dyn Storage,
     name: &str,
     body: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
 ) -> Result<()> {
-    let temporary = work.temporary(name);
+    let temporary = Work::temporary(name);
     let shown = out.display_path(Path::new(name));
     let mut file = out.create(&temporary)?;
     let written = body(&mut |bytes| file.write_all(bytes).map_err(|source| io_error("write", &shown, source)));

@@ -11,8 +11,8 @@
 //!
 //! Cost: decompressing the input once more; parsing and 10 ns a shingle for the rows that are wanted.
 
-use copytrace_indexer::corpus::lines::{LineBlock, LineParser};
-use copytrace_indexer::fingerprint::Fingerprinter;
+use copytrace_indexer::corpus::SkipReason;
+use copytrace_indexer::corpus::lines::ParsedRow;
 use copytrace_indexer::normalise::Words;
 use copytrace_indexer::{Error, Result};
 use zerocopy::little_endian::{U32, U64};
@@ -21,9 +21,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use super::context::Context;
 use super::facts::{ClusterFacts, SetFacts, SignFacts};
 use super::file::{Kind, StageFile};
-use super::input::{Blocks, n_rows};
+use super::input::{Block, BlockParser, Blocks};
 use super::parallel::for_each_in_order;
 use super::record::RowNumber;
+use super::shingles::Shingler;
 use super::work::{Receipt, Step, Work};
 use crate::verify::overlap::sort_distinct;
 
@@ -81,20 +82,17 @@ pub(super) fn extract(
             context.progress.advance(input.file_bytes);
             continue;
         }
-        let file = input.file();
-        let parser = LineParser::open(&file, &context.read_options()?, &[])?;
-        let mut blocks = Blocks::open(&file, context)?;
+        let (mut blocks, parser) = Blocks::open(input.file(), context, &[])?;
         let read = || {
             let Some((block, _)) = blocks.next()? else { return Ok(None) };
             let start = next_row;
-            next_row += u64::from(n_rows(&block));
+            next_row += block.n_rows();
             if next_row > rows_end {
                 return Err(changed(&input.path, "its number of rows"));
             }
             Ok(Some((block, start)))
         };
-        let work_on =
-            |(block, start): (LineBlock, u64)| sets_of(&context.fingerprinter, &parser, &block, start, wanted);
+        let work_on = |(block, start): (Block, u64)| sets_of(context.shingler(), &parser, block, start, wanted);
         let take = |found: Vec<(u64, Vec<u64>)>| {
             for (row, set) in found {
                 let row = U32::new(u32::try_from(row).unwrap_or(u32::MAX));
@@ -113,7 +111,7 @@ pub(super) fn extract(
             Ok(())
         };
         for_each_in_order(context.threads, read, work_on, take)?;
-        if blocks.checksum() != file_facts.checksum || next_row != rows_end {
+        if blocks.checksum()? != file_facts.checksum || next_row != rows_end {
             return Err(changed(&input.path, "its bytes"));
         }
     }
@@ -130,29 +128,26 @@ pub(super) fn changed(path: &std::path::Path, what: &str) -> Error {
 }
 
 fn sets_of(
-    fingerprinter: &Fingerprinter,
-    parser: &LineParser,
-    block: &LineBlock,
+    shingler: Shingler<'_>,
+    parser: &BlockParser,
+    block: Block,
     start: u64,
     wanted: &Wanted,
 ) -> Result<Vec<(u64, Vec<u64>)>> {
-    let mut found = Vec::new();
-    if block.is_overlong {
-        return Ok(found);
-    }
-    let mut words = Words::default();
-    let rows = block.lines().enumerate().filter(|(_, (_, is_row))| *is_row);
-    for (row, (idx, (line, _))) in (start..).zip(rows) {
-        if wanted.has(row)?
-            && let Ok(parsed) = parser.parse(line, 1, block.is_first && idx == 0)
-        {
+    let rows: Vec<bool> = (start..start + block.n_rows()).map(|row| wanted.has(row)).collect::<Result<_>>()?;
+    let (mut found, mut words) = (Vec::new(), Words::default());
+    let extract = |idx, _, row: Result<ParsedRow, SkipReason>| {
+        if let Ok(row) = row {
             let mut set = Vec::new();
-            fingerprinter.words(&parsed.document.text, &mut words);
-            fingerprinter.shingles(&words, &mut set);
+            let text = &row.document.text;
+            shingler.fingerprinter.words(text, &mut words);
+            shingler.shingles(text, &words, &mut set);
             sort_distinct(&mut set);
-            found.push((row, set));
+            found.push((start + idx, set));
         }
-    }
+    };
+    let is_wanted = |idx: u64| usize::try_from(idx).ok().and_then(|idx| rows.get(idx)).copied().unwrap_or(false);
+    parser.for_each(block, 1, is_wanted, extract);
     Ok(found)
 }
 

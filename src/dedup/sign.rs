@@ -4,6 +4,7 @@
 //! records   one a row, in the order of the input
 //! ids       for every row the keys of its preference and its id
 //! contents  (content key, row), by key and row
+//! against   rows that go for documents of an index, by row
 //! bands     (band key, tag of the content, row), by key; of rows of one content the first alone
 //! ```
 //!
@@ -12,9 +13,10 @@
 //! Cost: reading and parsing once, 1.6 ns a byte of text for words, shingles and the signature; 33 records a row are sorted.
 
 use copytrace_indexer::corpus::SkipReason;
-use copytrace_indexer::corpus::lines::{LineBlock, LineParser, ParsedRow, Value};
-use copytrace_indexer::fingerprint::{Fingerprinter, Signature};
+use copytrace_indexer::corpus::lines::{ParsedRow, Value};
+use copytrace_indexer::fingerprint::{BandPlan, BandScratch};
 use copytrace_indexer::index::radix::Record as SortRecord;
+use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::index::spill::Spill;
 use copytrace_indexer::normalise::Words;
 use copytrace_indexer::{Error, Result};
@@ -22,14 +24,16 @@ use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::against::{self, AgainstEntry, Hit};
 use super::context::Context;
 use super::facts::{Amount, EXAMPLES_MAX, SignFacts, SignedFile, count_name};
 use super::file::Kind;
-use super::input::Blocks;
+use super::input::{Block, BlockParser, Blocks};
 use super::parallel::for_each_in_order;
 use super::prefer::Preference;
 use super::recipe::{ExactForm, Level, Rules};
 use super::record::{HAS_SHINGLES, HAS_TEXT, Record, sketch_of};
+use super::shingles::Shingler;
 use super::work::{Part, Receipt, Step, Work};
 
 /// Told apart from the hashes of normal forms, and of values.
@@ -60,6 +64,8 @@ struct Signed {
     /// Band keys of rows, by their number within the block.
     bands: Vec<(u64, u32)>,
     facts: SignFacts,
+    /// Rows that go for documents of an index, by their number within the block.
+    against: Vec<(u32, Hit)>,
     /// Line of the first row that holds no document, and what is wrong with it.
     first_skipped: Option<(u64, String)>,
 }
@@ -69,16 +75,19 @@ struct Signed {
 struct Scratch {
     words: Words,
     shingles: Vec<u64>,
-    signature: Signature,
+    slots: BandScratch,
     bands: Vec<u64>,
     keys: Vec<[u8; 16]>,
+    against: against::Buffers,
 }
 
 /// Makes the records of rows.
 struct Signer<'a> {
     rules: &'a Rules,
     preference: Preference,
-    fingerprinter: &'a Fingerprinter,
+    shingler: Shingler<'a>,
+    bands: BandPlan,
+    index: Option<Index>,
     seed: u64,
 }
 
@@ -98,11 +107,18 @@ pub(super) fn sign(context: &Context<'_>, part: Part) -> Result<()> {
 fn sign_unit(context: &Context<'_>, unit_idx: usize) -> Result<()> {
     let work = context.work;
     let rules = &work.pass.rules;
-    let signer =
-        Signer { rules, preference: rules.preference()?, fingerprinter: &context.fingerprinter, seed: context.seed };
+    let signer = Signer {
+        rules,
+        preference: rules.preference()?,
+        shingler: context.shingler(),
+        bands: BandPlan::new(context.seed, rules.bands, rules.rows),
+        index: against::open(&work.pass, context.seed)?,
+        seed: context.seed,
+    };
     let mut unit = work.begin(Step::Sign, unit_idx);
     let (mut records, mut ids) = (unit.create("records", Kind::Records)?, unit.create("ids", Kind::Ids)?);
-    let spill_dir = work.temporary("sign-sort");
+    let mut against_file = unit.create("against", Kind::Against)?;
+    let spill_dir = Work::temporary("sign-sort");
     work.storage.create_dir(&spill_dir)?;
     let records_max = context.memory_bytes / SORT_SHARE / size_of::<SortRecord>();
     let mut contents = Spill::new(spill_dir.clone(), "contents", records_max / 16);
@@ -111,12 +127,9 @@ fn sign_unit(context: &Context<'_>, unit_idx: usize) -> Result<()> {
     let mut n_rows = 0_u32;
     for input_idx in work.pass.units()[unit_idx].clone() {
         let input = &work.pass.inputs[input_idx];
-        let file = input.file();
-        let parser = LineParser::open(&file, &context.read_options()?, &rules.further_columns()?)?;
-        let mut blocks = Blocks::open(&file, context)?;
+        let (mut blocks, parser) = Blocks::open(input.file(), context, &rules.further_columns()?)?;
         let first_row = n_rows;
-        let work_on =
-            |(block, first_line): (LineBlock, u64)| Ok(signer.sign_block(&parser, &file.name, &block, first_line));
+        let work_on = |(block, first_line): (Block, u64)| signer.sign_block(&parser, &input.name, block, first_line);
         let take = |signed: Signed| {
             if let Some((row, problem)) = signed.first_skipped.filter(|_| context.is_strict) {
                 return Err(Error::Row { path: input.path.clone(), row, problem });
@@ -137,17 +150,32 @@ fn sign_unit(context: &Context<'_>, unit_idx: usize) -> Result<()> {
                 let tag = half(&signed.records[idx as usize].content, 8) << 32;
                 bands.push(&*work.storage, SortRecord { key, value: tag | u64::from(n_rows + idx) })?;
             }
+            for (idx, hit) in signed.against {
+                let entry = AgainstEntry {
+                    row: U32::new(n_rows + idx),
+                    is_equal: U32::new(hit.is_equal.into()),
+                    jaccard: U64::new(hit.overlap.jaccard.to_bits()),
+                    containment: U64::new(hit.overlap.containment.to_bits()),
+                    id_start: U64::new(ids.0.position()),
+                    id_bytes: U32::new(u32::try_from(hit.id.len()).unwrap_or(u32::MAX)),
+                    reserved: U32::ZERO,
+                };
+                ids.0.write(hit.id.as_bytes())?;
+                against_file.0.write(entry.as_bytes())?;
+            }
             let n_new = u32::try_from(signed.records.len()).unwrap_or(u32::MAX);
-            n_rows = n_rows.checked_add(n_new).ok_or_else(|| too_many_rows(&file.name))?;
+            n_rows = n_rows.checked_add(n_new).ok_or_else(|| too_many_rows(&input.name))?;
             context.progress.add(signed.facts.documents);
             merge_facts(&mut facts, signed.facts);
             Ok(())
         };
         for_each_in_order(context.threads, || blocks.next(), work_on, take)?;
-        facts.files.push(SignedFile { n_rows: u64::from(n_rows - first_row), checksum: blocks.checksum() });
+        facts.files.push(SignedFile { n_rows: u64::from(n_rows - first_row), checksum: blocks.checksum()? });
     }
     unit.add("records", records)?;
     unit.add("ids", ids)?;
+    unit.add("against", against_file)?;
+
     let mut file = unit.create("contents", Kind::Contents)?;
     let mut sorted = contents.merge(&*work.storage, u64::MAX)?;
     for SortRecord { key, value } in sorted.by_ref() {
@@ -204,44 +232,31 @@ fn merge_facts(facts: &mut SignFacts, new: SignFacts) {
 }
 
 impl Signer<'_> {
-    fn sign_block(&self, parser: &LineParser, file_name: &str, block: &LineBlock, first_line: u64) -> Signed {
-        let mut signed = Signed::default();
-        if block.is_overlong {
-            // A row when its last piece is there.
-            if !block.goes_on {
-                let reason = SkipReason::TooLong {
-                    bytes: copytrace_indexer::limits::LINE_BYTES_MAX as u64 + 1,
-                    bytes_max: copytrace_indexer::limits::LINE_BYTES_MAX as u64,
-                };
-                signed.skip(file_name, first_line, &reason);
-            }
-            return signed;
-        }
-        let mut scratch = Scratch::default();
-        for (idx, (line, is_row)) in block.lines().enumerate().filter(|(_, (_, is_row))| *is_row) {
-            debug_assert!(is_row, "blank lines are no rows");
-            let number = first_line + idx as u64;
-            match parser.parse(line, number, block.is_first && idx == 0) {
-                Ok(row) => self.sign_row(&row, &mut scratch, &mut signed),
-                Err(reason) => signed.skip(file_name, number, &reason),
-            }
-        }
-        signed
+    fn sign_block(&self, parser: &BlockParser, file_name: &str, block: Block, first_line: u64) -> Result<Signed> {
+        let (mut signed, mut scratch) = (Signed::default(), Scratch::default());
+        let mut trouble = Ok(());
+        let sign = |_, line, row: Result<ParsedRow, SkipReason>| match row {
+            Ok(row) if trouble.is_ok() => trouble = self.sign_row(&row, &mut scratch, &mut signed),
+            Ok(_) => {}
+            Err(reason) => signed.skip(file_name, line, &reason),
+        };
+        parser.for_each(block, first_line, |_| true, sign);
+        trouble.map(|()| signed)
     }
 
-    fn sign_row(&self, row: &ParsedRow, scratch: &mut Scratch, signed: &mut Signed) {
+    fn sign_row(&self, row: &ParsedRow, scratch: &mut Scratch, signed: &mut Signed) -> Result<()> {
         let ParsedRow { document, values } = row;
         let text = document.text.as_str();
         let (is_near, normal_is_equal) = (self.rules.has(Level::Near), self.rules.exact_form == ExactForm::Normal);
         let raw = xxh3_128_with_seed(text.as_bytes(), self.seed ^ RAW_SEED).to_le_bytes();
         let mut record = Record { raw, flags: U32::new(HAS_TEXT), ..Record::NONE };
         scratch.words.clear();
-        if is_near || normal_is_equal {
-            self.fingerprinter.words(text, &mut scratch.words);
+        if is_near || normal_is_equal || self.index.is_some() {
+            self.shingler.fingerprinter.words(text, &mut scratch.words);
         }
         scratch.shingles.clear();
         if is_near {
-            self.fingerprinter.shingles(&scratch.words, &mut scratch.shingles);
+            self.shingler.shingles(text, &scratch.words, &mut scratch.shingles);
         }
         let has_shingles = !scratch.shingles.is_empty();
         let normal = || xxh3_128_with_seed(scratch.words.hashes.as_bytes(), self.seed ^ NORMAL_SEED).to_le_bytes();
@@ -252,12 +267,21 @@ impl Signer<'_> {
         }
         let idx = u32::try_from(signed.records.len()).unwrap_or(u32::MAX);
         if has_shingles {
-            self.fingerprinter.signature(&scratch.shingles, &mut scratch.signature);
-            self.fingerprinter.band_keys(&scratch.signature, &mut scratch.bands);
-            signed.bands.extend(scratch.bands.iter().map(|&key| (key, idx)));
+            let signature = self.bands.keys(&scratch.shingles, &mut scratch.slots, &mut scratch.bands);
+            record.sketch = sketch_of(signature);
             record.flags = U32::new(HAS_TEXT | HAS_SHINGLES);
-            record.sketch = sketch_of(&scratch.signature);
+        } else {
+            scratch.bands.clear();
         }
+        match self.find_in_index(text, scratch)? {
+            // It goes whatever the other rows are.
+            Some(hit) => {
+                record.content = [0; 16];
+                signed.against.push((idx, hit));
+            }
+            None => signed.bands.extend(scratch.bands.iter().map(|&key| (key, idx))),
+        }
+
         let short = |n: usize| U32::new(u32::try_from(n).unwrap_or(u32::MAX));
         record.text_bytes = short(text.len());
         record.n_words = short(scratch.words.len());
@@ -272,6 +296,23 @@ impl Signer<'_> {
         signed.facts.words += scratch.words.len() as u64;
         count_name(&mut signed.facts.by_origin, &document.attributes.origin, amount);
         count_name(&mut signed.facts.by_license, &document.attributes.license, amount);
+        Ok(())
+    }
+
+    /// Looks for a document of the index that the row goes for.
+    fn find_in_index(&self, text: &str, scratch: &mut Scratch) -> Result<Option<Hit>> {
+        let Some(index) = &self.index else { return Ok(None) };
+        let has_words = !scratch.words.hashes.is_empty();
+        let wanted = against::Wanted {
+            text,
+            normal_form: has_words.then(|| self.shingler.fingerprinter.normal_form_key(&scratch.words)),
+            bands: &scratch.bands,
+            shingles: &scratch.shingles,
+            threshold: self.rules.threshold,
+            keep: self.rules.keep,
+            normal_is_equal: self.rules.exact_form == ExactForm::Normal,
+        };
+        against::find(index, &wanted, &mut scratch.against)
     }
 
     /// Hashes the value of the column of `keep_per`; rows without one are a group too.

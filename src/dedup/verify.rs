@@ -24,7 +24,7 @@ use super::facts::{ClusterFacts, ClusterSize, SignFacts, VerifyFacts};
 use super::file::{Kind, StageFile};
 use super::group::{Member, Overlap, Removal, decide};
 use super::recipe::{ExactForm, Rules};
-use super::record::{RowNumber, Rows, sketch_agreement, sketch_agreement_min};
+use super::record::{Record, RowNumber, Rows, sketch_agreement, sketch_agreement_min};
 use super::sets::{Sets, Wanted, extract};
 use super::similarity::overlap_at_least;
 use super::work::{Part, Receipt, Step};
@@ -44,6 +44,8 @@ pub(super) enum Reason {
     Exact = 1,
     /// A kept row is similar.
     Near = 2,
+    /// A document of an index is like it; `kept` is the entry's number in the unit's list.
+    Against = 3,
 }
 
 /// A decision, as stored.
@@ -126,6 +128,13 @@ struct Ranked {
     content: u32,
 }
 
+/// What is compared of a content.
+#[derive(Debug, Clone, Copy)]
+struct Content<'a> {
+    record: &'a Record,
+    set: &'a [U64],
+}
+
 /// Pairs of contents, by what was done about them.
 #[derive(Debug, Clone, Copy, Default)]
 struct Compared {
@@ -136,6 +145,7 @@ struct Compared {
 impl Groups<'_> {
     fn decide_unit(&self, context: &Context<'_>, unit_idx: usize, range: std::ops::Range<u64>) -> Result<()> {
         let range = usize::try_from(range.start).unwrap_or(0)..usize::try_from(range.end).unwrap_or(usize::MAX);
+        let mut unit = context.work.begin(Step::Verify, unit_idx);
         let groups = self.split(range)?;
         let decided: Vec<(Vec<Decision>, Compared)> =
             groups.into_par_iter().map(|range| self.decide_group(range)).collect::<Result<_>>()?;
@@ -151,7 +161,7 @@ impl Groups<'_> {
         self.members.ensure_whole()?;
         self.rows.ensure_whole()?;
         self.sets.ensure_whole()?;
-        let mut unit = context.work.begin(Step::Verify, unit_idx);
+
         let mut file = unit.create("decisions", Kind::Decisions)?;
         file.0.write(decisions.as_bytes())?;
         unit.add("decisions", file)?;
@@ -219,8 +229,16 @@ impl Groups<'_> {
         let list: Vec<Member> =
             contents.map(|(ranked, keep_group)| Member { content: ranked.content, keep_group }).collect();
         let mut compared = Compared::default();
-        let compare =
-            |a: u32, b: u32| self.compare(RowNumber(firsts[a as usize]), RowNumber(firsts[b as usize]), &mut compared);
+        let mut contents: Vec<Option<Content<'_>>> = vec![None; firsts.len()];
+        let mut content = |idx: u32| -> Result<Content<'_>> {
+            let (row, known) = (RowNumber(firsts[idx as usize]), &mut contents[idx as usize]);
+            if let Some(known) = *known {
+                return Ok(known);
+            }
+            let found = Content { record: self.rows.record(row)?, set: self.sets.get(row)? };
+            Ok(*known.insert(found))
+        };
+        let compare = |a: u32, b: u32| Ok(self.compare(content(a)?, content(b)?, &mut compared));
         let removals = decide(&list, &buckets, self.rules.keep, compare)?;
         Ok((self.decisions(&ranked, &removals)?, compared))
     }
@@ -256,15 +274,14 @@ impl Groups<'_> {
         Ok(by_keys.then_with(by_hashes))
     }
 
-    /// Compares two contents by the first row of each: the first may be removed for the second.
-    fn compare(&self, a: RowNumber, b: RowNumber, compared: &mut Compared) -> Result<Option<Overlap>> {
-        let (x, y) = (self.rows.record(a)?, self.rows.record(b)?);
-        if sketch_agreement(&x.sketch, &y.sketch) < self.agreement_min {
+    /// Compares two contents: the first may be removed for the second.
+    fn compare(&self, a: Content<'_>, b: Content<'_>, compared: &mut Compared) -> Option<Overlap> {
+        if sketch_agreement(&a.record.sketch, &b.record.sketch) < self.agreement_min {
             compared.n_ruled_out += 1;
-            return Ok(None);
+            return None;
         }
         compared.n_compared += 1;
-        Ok(overlap_at_least(self.sets.get(a)?, self.sets.get(b)?, self.rules.threshold))
+        overlap_at_least(a.set, b.set, self.rules.threshold)
     }
 
     fn decisions(&self, ranked: &[Ranked], removals: &[Option<Removal>]) -> Result<Vec<Decision>> {

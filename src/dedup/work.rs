@@ -136,7 +136,7 @@ impl Work {
     }
 
     /// Returns a name that no other writer uses.
-    pub(super) fn temporary(&self, name: &str) -> PathBuf {
+    pub(super) fn temporary(name: &str) -> PathBuf {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
         let (process, n) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -145,7 +145,7 @@ impl Work {
     }
 
     fn write_small(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let temporary = self.temporary(name);
+        let temporary = Work::temporary(name);
         let mut file = self.storage.create(&temporary)?;
         let written = file.write_all(bytes).and_then(|()| file.flush()).and_then(|()| file.sync());
         written.map_err(|source| io_error("write", &self.storage.display_path(&temporary), source))?;
@@ -225,7 +225,7 @@ pub(super) struct UnitWriter<'a> {
 impl UnitWriter<'_> {
     /// Starts a file; [`Self::add`] takes it when it is written.
     pub(super) fn create(&self, name: &'static str, kind: Kind) -> Result<(StageWriter, PathBuf)> {
-        let path = self.work.temporary(&file_name(self.step, self.unit, name));
+        let path = Work::temporary(&file_name(self.step, self.unit, name));
         Ok((StageWriter::create(&*self.work.storage, &path, kind, self.work.recipe)?, path))
     }
 

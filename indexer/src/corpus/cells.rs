@@ -100,7 +100,8 @@ pub(super) fn assemble(
     let path = find_value(plan, cells, Role::Path)?.map(|(_, path)| path.into_owned());
     let given = find_value(plan, cells, Role::Language)?.map(|(_, given)| given.into_owned());
     let mut document = assemble_without_language(plan, cells, context)?;
-    document.attributes.language = language_of(given.as_deref(), path.as_deref(), &document.text).name().to_owned();
+    let language = language_of(given.as_deref(), path.as_deref(), &document.text);
+    language.name().clone_into(&mut document.attributes.language);
     Ok(document)
 }
 

@@ -18,6 +18,7 @@ mod parquet;
 pub mod progress;
 pub mod reader;
 pub mod rewrite;
+pub mod rows;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use super::index::{ColumnArgs, parse_document_bytes};
 use super::shared::{ResourceArgs, SeedArgs, SummaryArgs};
+use crate::dedup::preset::Preset;
 use crate::dedup::recipe::{ExactForm, Level};
 
 #[derive(Debug, Args)]
@@ -39,7 +40,7 @@ pub(in crate::cli) struct DedupArgs {
         value_name = "DIR",
         value_hint = ValueHint::DirPath,
         help = "Write into this folder.",
-        long_help = "Write into this folder: kept/, removed.jsonl, cuts.jsonl and report.json. What is there of the same pass is not made again.\n\
+        long_help = "Write into this folder: kept/, removed.jsonl, cuts.jsonl, report.json and report.html. What is there of the same pass is not made again.\n\
                      Example: --out clean"
     )]
     pub(in crate::cli) out: PathBuf,
@@ -79,17 +80,37 @@ pub(in crate::cli) struct PassArgs {
     pub(in crate::cli) level: Vec<LevelArg>,
     #[arg(
         long,
-        value_name = "J",
-        default_value_t = 0.8,
+        value_name = "NAME",
+        default_value = "ours",
         hide_default_value = true,
-        help = "Call rows similar from this Jaccard index on (default 0.8).",
-        long_help = "Call rows similar from this Jaccard index of their word 5-grams on. It is computed exactly for every removed row. Candidates \
-                     come from 32 bands of 8 rows, which find 99.7 % of the pairs at 0.8 and 85 % at 0.7.\n\
+        hide_possible_values = true,
+        value_parser = parse_preset,
+        help = "Find candidates as ours, fineweb, slimpajama, stack, olmo3, curator or zyda do (default ours).",
+        long_help = "Find candidates with published parameters: bands x rows of a MinHash signature, what is counted, and the threshold where \
+                     --threshold gives none.\n  \
+                     ours        32 x 8   5 words        0.8\n  \
+                     fineweb     14 x 8   5 words        0.72\n  \
+                     slimpajama   9 x 13  13 characters  0.8\n  \
+                     stack       25 x 10  5 words        0.7\n  \
+                     olmo3       26 x 11  5 words        0.74\n  \
+                     curator     20 x 13  24 characters  0.8\n  \
+                     zyda        32 x 4   13 words       0.4\n\
+                     Words and characters are those of our normal form, and every removal is verified.\n\
+                     Default: ours.\n\
+                     Example: --preset fineweb"
+    )]
+    pub(in crate::cli) preset: Preset,
+    #[arg(
+        long,
+        value_name = "J",
+        help = "Call rows similar from this Jaccard index on (default: the preset's, 0.8).",
+        long_help = "Call rows similar from this Jaccard index of their shingles (word 5-grams) on. It is computed exactly for every removed row. Candidates \
+                     come from 32 bands of 8 rows, which find 99.7 % of the pairs at 0.8 and 85 % at 0.7, unless --preset names others.\n\
                      Accepted: above 0, at most 1.\n\
-                     Default: 0.8.\n\
+                     Default: that of --preset; 0.8 for ours.\n\
                      Example: --threshold 0.7"
     )]
-    pub(in crate::cli) threshold: f64,
+    pub(in crate::cli) threshold: Option<f64>,
     #[arg(
         long,
         value_name = "N",
@@ -137,6 +158,17 @@ pub(in crate::cli) struct PassArgs {
                      Example: --exact-form normal"
     )]
     pub(in crate::cli) exact_form: ExactFormArg,
+    #[arg(
+        long,
+        value_name = "DIR",
+        value_hint = ValueHint::DirPath,
+        help = "Remove rows that are like documents of this index too.",
+        long_help = "Remove rows that are like documents of this index too, and name those documents. New data is deduplicated against what is \
+                     there at the cost of the new data alone; then `copytrace index` adds what stayed.\n\
+                     Default: none.\n\
+                     Example: copytrace dedup june/ --out june-clean --against corpus-index"
+    )]
+    pub(in crate::cli) against: Option<PathBuf>,
     #[arg(
         long,
         help = "Write a weight to every row instead of removing any.",
@@ -203,4 +235,11 @@ impl From<ExactFormArg> for ExactForm {
             ExactFormArg::Normal => Self::Normal,
         }
     }
+}
+
+fn parse_preset(text: &str) -> Result<Preset, String> {
+    Preset::of_name(text).ok_or_else(|| {
+        let names: Vec<&str> = Preset::ALL.iter().map(|preset| preset.name).collect();
+        format!("expected one of {}", names.join(", "))
+    })
 }

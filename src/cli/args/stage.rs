@@ -31,7 +31,7 @@ pub(in crate::cli) struct StageArgs {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum StageCommand {
-    Sign(SignArgs),
+    Sign(Box<SignArgs>),
     BandMerge(BandMergeArgs),
     Cluster(ClusterArgs),
     Verify(VerifyArgs),
