@@ -84,6 +84,8 @@ fn split(args: PassArgs) -> anyhow::Result<(Rules, Resources)> {
         keep_per: args.keep_per,
         prefer: args.prefer,
         exact_form: args.exact_form.into(),
+        emit: args.emit.into_iter().map(Into::into).collect(),
+        repository: args.repository_column,
         against,
         has_weights: args.weights,
         columns: ColumnNames {
@@ -157,6 +159,9 @@ fn describe(outcome: &Outcome, out: &Path, elapsed: Duration, paint: Paint) -> S
     if !kinds.is_empty() {
         fact("removed", &kinds.join(", "));
     }
+    if report.reported > 0 {
+        fact("reported", &format!("{} of repositories, kept", counted(report.reported, "row")));
+    }
     let n_clusters: u64 = report.cluster_sizes.values().sum();
     if let Some((&largest, _)) = report.cluster_sizes.last_key_value() {
         fact("clusters", &format!("{}, the largest of {}", count(n_clusters), counted(largest, "row")));
@@ -191,7 +196,7 @@ mod tests {
     fn a_summary_says_what_went_and_what_to_look_at() {
         let report: Report = serde_json::from_value(serde_json::json!({
             "recipe": "", "rules": Rules::default(), "rows": 2002, "documents": {"rows": 2000, "bytes": 4_000_000}, "words": 1,
-            "removed": {"rows": 500, "bytes": 1_000_000}, "byKind": {"EXACT": 100, "NEAR": 400},
+            "removed": {"rows": 500, "bytes": 1_000_000}, "reported": 0, "byKind": {"EXACT": 100, "NEAR": 400},
             "skipped": {"malformed": {"rows": 2, "examples": ["a.jsonl, line 3: broken"]}},
             "origins": [{"name": "mirror", "before": {"rows": 400, "bytes": 1}, "removed": {"rows": 390, "bytes": 1}, "isAlarm": true}],
             "licenses": [], "clusterSizes": {"2": 100, "401": 1}, "largestClusters": [],

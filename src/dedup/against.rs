@@ -146,6 +146,6 @@ fn compare(
     sort_distinct(&mut buffers.shingles);
     let n_shared = count_shared(own, &buffers.shingles);
     let jaccard = n_shared as f64 / (own.len() + buffers.shingles.len() - n_shared) as f64;
-    let overlap = Overlap { jaccard, containment: n_shared as f64 / own.len() as f64 };
+    let overlap = Overlap { jaccard, containment: n_shared as f64 / own.len() as f64, is_code: false };
     Ok((jaccard >= wanted.threshold).then_some((false, overlap)))
 }

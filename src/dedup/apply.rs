@@ -9,8 +9,7 @@
 //!
 //! Cost: decompressing and compressing once; of the rows only the removed ones are parsed, for their source and licence.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -22,16 +21,15 @@ use copytrace_indexer::corpus::rows::copy_rows;
 use copytrace_indexer::corpus::{Attributes, SkipReason};
 use copytrace_indexer::index::storage::Storage;
 use serde::Serialize;
-use zerocopy::little_endian::U32;
 
-use super::against::AgainstEntry;
 use super::context::Context;
+use super::decisions::{Against, Decisions, is_removal};
 use super::facts::{Amount, ApplyFacts, ClusterFacts, SignFacts, VerifyFacts, count_name};
-use super::file::{Kind, StageFile, io_error};
+use super::file::{Kind, io_error};
 use super::input::{Block, BlockParser, Blocks};
 use super::parallel::for_each_in_order;
 use super::recipe::Input;
-use super::record::{RowNumber, Rows};
+use super::record::{IS_OF_REPOSITORY, RowNumber, Rows};
 use super::report::largest_of;
 use super::sets::changed;
 use super::verify::{Decision, Reason};
@@ -143,10 +141,6 @@ impl FileTask<'_> {
     }
 }
 
-fn is_removal(decision: &Decision) -> bool {
-    decision.reason.get() != Reason::Kept as u32
-}
-
 /// A block of lines with what was decided about its rows.
 struct Decided {
     block: Block,
@@ -159,6 +153,8 @@ struct Decided {
 struct Applied {
     kept: Vec<u8>,
     removed: Vec<u8>,
+    /// Lines about rows that would go but belong to a repository.
+    reported: Vec<u8>,
     facts: ApplyFacts,
 }
 
@@ -167,11 +163,10 @@ impl Applier<'_> {
         let work = self.context.work;
         let mut unit = work.begin(Step::Apply, unit_idx);
         let mut removed = unit.create("removed", Kind::Removed)?;
+        let mut reported = unit.create("reported", Kind::Reported)?;
         let mut facts = ApplyFacts::default();
         let mut next_row = first_row;
-        let receipt: Receipt<SignFacts> = work.expect_receipt(Step::Sign, unit_idx)?;
-        let against = work.open_file(&receipt, Step::Sign, "against", Kind::Against)?;
-        let against = Against { file: against, unit: unit_idx, first_row };
+        let against = Against::open(work, unit_idx, first_row)?;
         for (input_idx, signed) in work.pass.units()[unit_idx].clone().zip(&signed.files) {
             let input = &work.pass.inputs[input_idx];
             let path = kept_path(work, input_idx);
@@ -188,7 +183,8 @@ impl Applier<'_> {
             };
             let take = |applied: Applied| {
                 merge_facts(&mut facts, applied.facts);
-                removed.0.write(&applied.removed)
+                removed.0.write(&applied.removed)?;
+                reported.0.write(&applied.reported)
             };
             let written = match input.compression() {
                 Some(compression) => self.copy_lines(&task, compression, take),
@@ -206,6 +202,7 @@ impl Applier<'_> {
             self.out.sync_dir(folder)?;
         }
         unit.add("removed", removed)?;
+        unit.add("reported", reported)?;
         self.rows.ensure_whole()?;
         self.decisions.ensure_whole()?;
         unit.commit(facts)
@@ -269,7 +266,7 @@ impl Applier<'_> {
                 if self.samples.contains(&decision.row.get()) {
                     applied.facts.samples.insert(decision.row.get(), sample_of(text));
                 }
-                if is_removal(decision) {
+                if is_removal(decision) && !self.is_reported(decision)? {
                     let attributes = document.map(|document| document.attributes).unwrap_or_default();
                     self.count(decision, &attributes, &mut applied.facts)?;
                 }
@@ -285,6 +282,9 @@ impl Applier<'_> {
             next_row += n_rows;
             let mut stays = vec![true; usize::try_from(n_rows).unwrap_or(0)];
             for decision in decisions.until(next_row)?.into_iter().filter(is_removal) {
+                if self.is_reported(&decision)? {
+                    continue;
+                }
                 let idx = usize::try_from(u64::from(decision.row.get()) - start).unwrap_or(usize::MAX);
                 stays[idx] = false;
             }
@@ -322,8 +322,9 @@ impl Applier<'_> {
                 } else {
                     applied.kept.extend_from_slice(line);
                 }
-            } else if let Some(decision) = decision.filter(is_removal) {
-                self.remove(&decision, against, &mut applied)?;
+            } else if let Some(decision) = decision.filter(is_removal)
+                && self.remove(&decision, against, &mut applied)?
+            {
                 let attributes = parse().map(|row| row.document.attributes).unwrap_or_default();
                 self.count(&decision, &attributes, &mut applied.facts)?;
             } else {
@@ -343,7 +344,8 @@ impl Applier<'_> {
         Ok(())
     }
 
-    fn remove(&self, decision: &Decision, against: &Against, applied: &mut Applied) -> Result<()> {
+    /// Writes the line of a row that goes; `false` where it stays all the same, because it belongs to a repository.
+    fn remove(&self, decision: &Decision, against: &Against, applied: &mut Applied) -> Result<bool> {
         let id = self.rows.id(RowNumber(decision.row.get()))?;
         let (kept_id, is_equal, cluster) = if decision.reason.get() == Reason::Against as u32 {
             let entry = against.entry(decision.kept.get() as usize)?;
@@ -352,15 +354,33 @@ impl Applier<'_> {
             let cluster = format!("{:016x}", u64::from_le_bytes(decision.cluster));
             (self.rows.id(RowNumber(decision.kept.get()))?, decision.reason.get() == Reason::Exact as u32, cluster)
         };
-        let kind = if is_equal { "EXACT" } else { "NEAR" };
+        let is_code = decision.reason.get() == Reason::Code as u32;
+        let kind = if is_equal {
+            "EXACT"
+        } else if is_code {
+            "CODE"
+        } else {
+            "NEAR"
+        };
         let (jaccard, containment) =
             (f64::from_bits(decision.jaccard.get()), f64::from_bits(decision.containment.get()));
         let line = RemovedLine { id, kept_id, kind, jaccard, containment, cluster };
-        *applied.facts.by_kind.entry(kind.to_owned()).or_default() += 1;
-        serde_json::to_writer(&mut applied.removed, &line)
+        let is_reported = self.is_reported(decision)?;
+        let lines = if is_reported { &mut applied.reported } else { &mut applied.removed };
+        serde_json::to_writer(&mut *lines, &line)
             .map_err(|error| copytrace_indexer::Error::Internal { component: "JSON", problem: error.to_string() })?;
-        applied.removed.push(b'\n');
-        Ok(())
+        lines.push(b'\n');
+        if is_reported {
+            applied.facts.n_reported += 1;
+        } else {
+            *applied.facts.by_kind.entry(kind.to_owned()).or_default() += 1;
+        }
+        Ok(!is_reported)
+    }
+
+    /// Tells whether a row that would go belongs to a repository.
+    fn is_reported(&self, decision: &Decision) -> Result<bool> {
+        Ok(self.rows.record(RowNumber(decision.row.get()))?.flags.get() & IS_OF_REPOSITORY != 0)
     }
 }
 
@@ -382,6 +402,7 @@ fn push_weighted(kept: &mut Vec<u8>, line: &[u8], cluster_rows: u32) {
 
 fn merge_facts(facts: &mut ApplyFacts, new: ApplyFacts) {
     facts.removed.merge(new.removed);
+    facts.n_reported += new.n_reported;
     facts.samples.extend(new.samples);
 
     for (kind, n) in new.by_kind {
@@ -391,108 +412,5 @@ fn merge_facts(facts: &mut ApplyFacts, new: ApplyFacts) {
         for (name, amount) in new {
             count_name(known, &name, amount);
         }
-    }
-}
-
-/// The decisions of all units of `verify`.
-struct Decisions(Vec<StageFile>);
-
-impl Decisions {
-    fn open(work: &Work) -> Result<Self> {
-        let clustered: Receipt<ClusterFacts> = work.expect_receipt(Step::Cluster, 0)?;
-        let open = |unit| {
-            let receipt: Receipt<VerifyFacts> = work.expect_receipt(Step::Verify, unit)?;
-            work.open_file(&receipt, Step::Verify, "decisions", Kind::Decisions)
-        };
-        (0..clustered.facts.ends.len()).map(open).collect::<Result<_>>().map(Self)
-    }
-
-    /// Starts to go through the decisions about a row and those behind it, those against an index among them.
-    fn from<'a>(&'a self, row: u64, against: &'a Against) -> Result<DecisionCursor<'a>> {
-        let mut cursor = DecisionCursor { decisions: self, against, heap: BinaryHeap::new() };
-        for source in 0..=self.0.len() {
-            let (mut low, mut high) = (0, cursor.len_of(source));
-            while low < high {
-                let middle = usize::midpoint(low, high);
-                let found = u64::from(cursor.row_at(source, middle)?.unwrap_or(u32::MAX));
-                if found < row { low = middle + 1 } else { high = middle }
-            }
-            let first = cursor.row_at(source, low)?;
-            cursor.heap.extend(first.map(|row| Reverse((row, source, low))));
-        }
-        Ok(cursor)
-    }
-
-    fn ensure_whole(&self) -> Result<()> {
-        self.0.iter().try_for_each(StageFile::ensure_whole)
-    }
-}
-
-/// Rows of a unit that go for documents of an index.
-struct Against {
-    file: StageFile,
-    unit: usize,
-    first_row: u64,
-}
-
-impl Against {
-    fn entry(&self, at: usize) -> Result<&AgainstEntry> {
-        let entries = self.file.records::<AgainstEntry>(at..at.saturating_add(1))?;
-        entries.first().ok_or_else(|| self.file.corrupt("entry", at, "one", "none"))
-    }
-
-    fn decision(&self, at: usize) -> Result<Decision> {
-        let entry = self.entry(at)?;
-        let row = u32::try_from(self.first_row + u64::from(entry.row.get())).unwrap_or(u32::MAX);
-        Ok(Decision {
-            row: U32::new(row),
-            kept: U32::new(u32::try_from(at).unwrap_or(u32::MAX)),
-            reason: U32::new(Reason::Against as u32),
-            cluster_rows: U32::new(1),
-            jaccard: entry.jaccard,
-            containment: entry.containment,
-            cluster: [0; 8],
-        })
-    }
-}
-
-/// Decisions by row, each source's next one in a heap. The last source is the list against an index.
-struct DecisionCursor<'a> {
-    decisions: &'a Decisions,
-    against: &'a Against,
-    heap: BinaryHeap<Reverse<(u32, usize, usize)>>,
-}
-
-impl DecisionCursor<'_> {
-    /// Returns the decisions about rows before `end` that were not returned yet.
-    fn until(&mut self, end: u64) -> Result<Vec<Decision>> {
-        let mut found = Vec::new();
-        while let Some(&Reverse((row, source, at))) = self.heap.peek()
-            && u64::from(row) < end
-        {
-            self.heap.pop();
-            found.push(self.decision(source, at)?);
-            let next = self.row_at(source, at + 1)?;
-            self.heap.extend(next.map(|row| Reverse((row, source, at + 1))));
-        }
-        Ok(found)
-    }
-
-    fn len_of(&self, source: usize) -> usize {
-        let n_against = self.against.file.n_records::<AgainstEntry>();
-        self.decisions.0.get(source).map_or(n_against, StageFile::n_records::<Decision>)
-    }
-
-    fn decision(&self, source: usize, at: usize) -> Result<Decision> {
-        let Some(file) = self.decisions.0.get(source) else { return self.against.decision(at) };
-        let decisions = file.records::<Decision>(at..at + 1)?;
-        decisions.first().copied().ok_or_else(|| file.corrupt("decision", at, "one", "none"))
-    }
-
-    fn row_at(&self, source: usize, at: usize) -> Result<Option<u32>> {
-        if at >= self.len_of(source) {
-            return Ok(None);
-        }
-        self.decision(source, at).map(|decision| Some(decision.row.get()))
     }
 }

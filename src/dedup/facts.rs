@@ -131,6 +131,8 @@ pub(super) struct ApplyFacts {
     pub(super) kept_bytes: Vec<u64>,
     pub(super) removed: Amount,
     pub(super) by_kind: BTreeMap<String, u64>,
+    /// Rows that would go but belong to a repository.
+    pub(super) n_reported: u64,
     /// The beginnings of texts that the report shows, by row.
     pub(super) samples: BTreeMap<u32, String>,
 

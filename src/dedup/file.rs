@@ -60,6 +60,8 @@ pub(super) enum Kind {
     Removed = 12,
     /// Rows that go for documents of an index, by row.
     Against = 13,
+    /// Lines of the list of rows that would go but belong to a repository.
+    Reported = 14,
 }
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]

@@ -34,11 +34,13 @@ pub(super) struct Overlap {
     pub(super) jaccard: f64,
     /// Share of the first that the second holds.
     pub(super) containment: f64,
+    /// Whether a renaming makes them equal, whatever the index says.
+    pub(super) is_code: bool,
 }
 
 impl Overlap {
     /// That of equal contents.
-    pub(super) const EQUAL: Self = Self { jaccard: 1.0, containment: 1.0 };
+    pub(super) const EQUAL: Self = Self { jaccard: 1.0, containment: 1.0, is_code: false };
 }
 
 /// Why a member goes.
@@ -84,6 +86,8 @@ pub(super) fn decide<E>(
     // Of a content and a value of `keep_per`: how many members are kept, and the best of them.
     let mut kept: HashMap<(u32, u64), (u32, u32)> = HashMap::new();
     let mut n_leaders = 0;
+    // Of each leader: the last member, counted from 1, that met it in a bucket.
+    let mut stamps: Vec<u32> = Vec::new();
     let mut removals = Vec::with_capacity(members.len());
     for (number, member) in (0..).zip(members) {
         let Member { content, keep_group } = *member;
@@ -104,7 +108,7 @@ pub(super) fn decide<E>(
             is_enough = count(other, overlap);
         }
         if !is_enough {
-            gather(state, own, &leaders, content, n_leaders);
+            gather(state, own, &leaders, content, &mut stamps, number + 1);
         }
         while !is_enough && state.next < state.waiting.len() {
             let other = state.waiting[state.next].content;
@@ -124,6 +128,7 @@ pub(super) fn decide<E>(
         if !std::mem::replace(&mut state.is_leader, true) {
             let leader = Leader { number: n_leaders, content };
             n_leaders += 1;
+            stamps.push(0);
             for &bucket in own {
                 let known = &mut leaders[bucket as usize];
                 if known.len() < LEADERS_PER_BUCKET_MAX {
@@ -135,8 +140,9 @@ pub(super) fn decide<E>(
     Ok(removals)
 }
 
-/// Adds the leaders that came to the content's buckets since it was looked at last.
-fn gather(state: &mut State, buckets: &[u32], leaders: &[Vec<Leader>], content: u32, n_leaders: u32) {
+/// Adds the leaders that came to the content's buckets since it was looked at last, each once.
+fn gather(state: &mut State, buckets: &[u32], leaders: &[Vec<Leader>], content: u32, stamps: &mut [u32], stamp: u32) {
+    let n_leaders = u32::try_from(stamps.len()).unwrap_or(u32::MAX);
     if state.seen == n_leaders {
         return;
     }
@@ -145,10 +151,14 @@ fn gather(state: &mut State, buckets: &[u32], leaders: &[Vec<Leader>], content: 
     for &bucket in buckets {
         let known = &leaders[bucket as usize];
         let first_new = known.partition_point(|leader| leader.number < state.seen);
-        state.waiting.extend(known[first_new..].iter().filter(|leader| leader.content != content));
+        for leader in known[first_new..].iter().filter(|leader| leader.content != content) {
+            // Met in one bucket, it is known from the others.
+            if std::mem::replace(&mut stamps[leader.number as usize], stamp) != stamp {
+                state.waiting.push(*leader);
+            }
+        }
     }
     state.waiting[start..].sort_unstable();
-    state.waiting.dedup();
     state.seen = n_leaders;
 }
 
@@ -190,7 +200,7 @@ mod tests {
         keep: u32,
         similar: &dyn Fn(u32, u32) -> bool,
     ) -> Vec<Option<Removal>> {
-        let alike = Overlap { jaccard: 0.9, containment: 0.95 };
+        let alike = Overlap { jaccard: 0.9, containment: 0.95, is_code: false };
         let compare = |a, b| Ok::<_, Infallible>(similar(a, b).then_some(alike));
         let Ok(removals) = decide(members, buckets, keep, compare);
         removals

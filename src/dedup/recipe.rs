@@ -43,6 +43,8 @@ pub enum Level {
     Exact,
     /// Rows whose sets of shingles are similar.
     Near,
+    /// Files of code that a consistent renaming makes equal.
+    Code,
 }
 
 /// When two texts are equal.
@@ -136,6 +138,16 @@ impl Against {
     }
 }
 
+/// Another tool whose format is written too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Emit {
+    /// Binary files of removed documents and clusters.
+    Datatrove,
+    /// Files of attributes.
+    Dolma,
+}
+
 /// Every option that changes the result of a pass.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -158,6 +170,12 @@ pub struct Rules {
     pub prefer: String,
     /// When texts are equal for [`Level::Exact`].
     pub exact_form: ExactForm,
+    /// Formats of other tools that are written too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emit: Vec<Emit>,
+    /// Column of the repository that a row belongs to: such rows are reported and stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
     /// Rows that are like a document of this index go too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against: Option<Against>,
@@ -182,6 +200,8 @@ impl Default for Rules {
             keep_per: None,
             prefer: "length desc".to_owned(),
             exact_form: ExactForm::Raw,
+            emit: Vec::new(),
+            repository: None,
             against: None,
             has_weights: false,
             columns: ColumnNames::default(),
@@ -200,9 +220,10 @@ impl Rules {
         Preference::parse(&self.prefer)
     }
 
-    /// Returns the further columns that are read: those of the preference, then that of `keep_per`.
+    /// Returns the further columns that are read: those of the preference, then those of `repository` and `keep_per`.
     pub(super) fn further_columns(&self) -> Result<Vec<String>> {
-        Ok(self.preference()?.columns().map(str::to_owned).chain(self.keep_per.clone()).collect())
+        let further = self.repository.clone().into_iter().chain(self.keep_per.clone());
+        Ok(self.preference()?.columns().map(str::to_owned).chain(further).collect())
     }
 
     fn check(&self) -> Result<()> {
@@ -234,7 +255,7 @@ impl Rules {
             return refuse("keep", "1 or more", "0".to_owned());
         }
         if self.levels.is_empty() {
-            return refuse("level", "one or more of exact, near", String::new());
+            return refuse("level", "one or more of exact, near, code", String::new());
         }
         self.columns.options()?;
         self.preference().map(drop)

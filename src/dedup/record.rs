@@ -1,4 +1,4 @@
-//! What is kept of every row: 112 bytes of fixed width, and its id behind the keys of its preference.
+//! What is kept of every row: 128 bytes of fixed width, and its id behind the keys of its preference.
 
 use std::path::Path;
 
@@ -32,6 +32,9 @@ pub(super) const HAS_TEXT: u32 = 1;
 /// The text has a shingle, and similar ones are looked for.
 pub(super) const HAS_SHINGLES: u32 = 2;
 
+/// The row belongs to a repository: it stays.
+pub(super) const IS_OF_REPOSITORY: u32 = 4;
+
 /// What is kept of a row.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -40,6 +43,8 @@ pub(super) struct Record {
     pub(super) content: [u8; 16],
     /// Hash of the text's bytes.
     pub(super) raw: [u8; 16],
+    /// Hash of the form of a file of code; zeros where there is none.
+    pub(super) code: [u8; 16],
     pub(super) id_hash: U64,
     /// Hash of the value of `keep_per`.
     pub(super) keep_group: U64,
@@ -51,7 +56,8 @@ pub(super) struct Record {
     /// Where keys and id begin in the file of ids.
     pub(super) id_start: U64,
     pub(super) id_bytes: U32,
-    pub(super) reserved: U32,
+    /// Length of the text, in characters.
+    pub(super) text_chars: U32,
 }
 
 impl Record {
@@ -59,6 +65,7 @@ impl Record {
     pub(super) const NONE: Self = Self {
         content: [0; 16],
         raw: [0; 16],
+        code: [0; 16],
         id_hash: U64::ZERO,
         keep_group: U64::ZERO,
         text_bytes: U32::ZERO,
@@ -68,7 +75,7 @@ impl Record {
         sketch: [U64::ZERO; SKETCH_WORDS],
         id_start: U64::ZERO,
         id_bytes: U32::ZERO,
-        reserved: U32::ZERO,
+        text_chars: U32::ZERO,
     };
 }
 
@@ -182,7 +189,7 @@ mod tests {
 
     #[test]
     fn records_have_the_width_that_the_documentation_says() {
-        assert_eq!(size_of::<Record>(), 112);
+        assert_eq!(size_of::<Record>(), 128);
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Report {
     pub words: u64,
     /// Rows that went.
     pub removed: Amount,
+    /// Rows that would go but belong to a repository; they stay.
+    pub reported: u64,
     /// Rows that went, by why.
     pub by_kind: BTreeMap<String, u64>,
     /// Rows that hold no document, by reason. They stay.
@@ -138,6 +140,7 @@ pub(super) fn make_report(work: &Work) -> Result<Report> {
         documents: Amount::default(),
         words: 0,
         removed: Amount::default(),
+        reported: 0,
         by_kind: BTreeMap::new(),
         skipped: BTreeMap::new(),
         origins: Vec::new(),
@@ -195,6 +198,7 @@ pub(super) fn make_report(work: &Work) -> Result<Report> {
         let receipt: Receipt<ApplyFacts> = work.expect_receipt(Step::Apply, unit)?;
         *ms.entry(Step::Apply).or_default() += receipt.elapsed_ms;
         report.removed.merge(receipt.facts.removed);
+        report.reported += receipt.facts.n_reported;
         samples.extend(receipt.facts.samples);
         for (kind, n) in receipt.facts.by_kind {
             *report.by_kind.entry(kind).or_default() += n;

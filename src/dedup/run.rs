@@ -15,7 +15,7 @@ use super::file::{Kind, io_error};
 use super::recipe::{Pass, Rules};
 use super::report::{Report, make_report};
 use super::work::{Part, Receipt, Step, Work};
-use super::{apply, band_merge, cluster, html, sign, verify};
+use super::{apply, band_merge, cluster, emit, html, sign, verify};
 
 /// Folder for the files between stages where none is named, below that of the output.
 const WORK: &str = "work";
@@ -243,18 +243,23 @@ fn sweep_out(out: &dyn Storage) -> Result<()> {
 /// Writes what is of all units: the list of removed rows, and the report.
 fn finish(work: &Work, out: &dyn Storage) -> Result<Report> {
     let signed: Vec<Receipt<SignFacts>> = sign::receipts(work)?;
-    write_whole(out, "removed.jsonl", |write| {
+    let copy = |name: &'static str, kind: Kind, write: &mut dyn FnMut(&[u8]) -> Result<()>| {
         for unit in 0..signed.len() {
             let receipt: Receipt<ApplyFacts> = work.expect_receipt(Step::Apply, unit)?;
-            let file = work.open_file(&receipt, Step::Apply, "removed", Kind::Removed)?;
+            let file = work.open_file(&receipt, Step::Apply, name, kind)?;
             for start in (0..file.payload_bytes()).step_by(PIECE_BYTES) {
                 write(file.slice(start..file.payload_bytes().min(start + PIECE_BYTES))?)?;
             }
             file.ensure_whole()?;
         }
         Ok(())
-    })?;
+    };
+    write_whole(out, "removed.jsonl", |write| copy("removed", Kind::Removed, write))?;
+    if work.pass.rules.repository.is_some() {
+        write_whole(out, "reported.jsonl", |write| copy("reported", Kind::Reported, write))?;
+    }
     write_whole(out, "cuts.jsonl", |_| Ok(()))?;
+    emit::emit(work, &signed, out)?;
     let report = make_report(work)?;
     let json = serde_json::to_string_pretty(&report)
         .map_err(|error| Error::Internal { component: "report", problem: error.to_string() })?;

@@ -12,8 +12,8 @@
 //!
 //! Cost: reading and parsing once, 1.6 ns a byte of text for words, shingles and the signature; 33 records a row are sorted.
 
-use copytrace_indexer::corpus::SkipReason;
 use copytrace_indexer::corpus::lines::{ParsedRow, Value};
+use copytrace_indexer::corpus::{Attributes, Document, SkipReason, language_of};
 use copytrace_indexer::fingerprint::{BandPlan, BandScratch};
 use copytrace_indexer::index::radix::Record as SortRecord;
 use copytrace_indexer::index::snapshot::Index;
@@ -25,6 +25,7 @@ use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::against::{self, AgainstEntry, Hit};
+use super::code_form;
 use super::context::Context;
 use super::facts::{Amount, EXAMPLES_MAX, SignFacts, SignedFile, count_name};
 use super::file::Kind;
@@ -32,7 +33,7 @@ use super::input::{Block, BlockParser, Blocks};
 use super::parallel::for_each_in_order;
 use super::prefer::Preference;
 use super::recipe::{ExactForm, Level, Rules};
-use super::record::{HAS_SHINGLES, HAS_TEXT, Record, sketch_of};
+use super::record::{HAS_SHINGLES, HAS_TEXT, IS_OF_REPOSITORY, Record, sketch_of};
 use super::shingles::Shingler;
 use super::work::{Part, Receipt, Step, Work};
 
@@ -40,6 +41,7 @@ use super::work::{Part, Receipt, Step, Work};
 const RAW_SEED: u64 = 0x5241_5700_0000_0001;
 const NORMAL_SEED: u64 = 0x4E4F_524D_0000_0002;
 const VALUE_SEED: u64 = 0x5641_4C55_0000_0003;
+const CODE_SEED: u64 = 0x434F_4445_0000_0004;
 
 /// Share of the memory that sorts of one unit may take.
 const SORT_SHARE: usize = 8;
@@ -79,6 +81,7 @@ struct Scratch {
     bands: Vec<u64>,
     keys: Vec<[u8; 16]>,
     against: against::Buffers,
+    code: code_form::Buffers,
 }
 
 /// Makes the records of rows.
@@ -265,25 +268,35 @@ impl Signer<'_> {
         } else if self.rules.has(Level::Exact) {
             record.content = raw;
         }
+        if let Some(form) = self.code_form(document, &mut scratch.code) {
+            record.code = form;
+            if record.content == [0; 16] {
+                record.content = raw;
+            }
+        }
         let idx = u32::try_from(signed.records.len()).unwrap_or(u32::MAX);
         if has_shingles {
             let signature = self.bands.keys(&scratch.shingles, &mut scratch.slots, &mut scratch.bands);
             record.sketch = sketch_of(signature);
-            record.flags = U32::new(HAS_TEXT | HAS_SHINGLES);
+            record.flags |= HAS_SHINGLES;
         } else {
             scratch.bands.clear();
         }
-        match self.find_in_index(text, scratch)? {
-            // It goes whatever the other rows are.
-            Some(hit) => {
-                record.content = [0; 16];
-                signed.against.push((idx, hit));
-            }
-            None => signed.bands.extend(scratch.bands.iter().map(|&key| (key, idx))),
+        if self.repository(values) {
+            record.flags |= IS_OF_REPOSITORY;
         }
-
+        if let Some(hit) = self.find_in_index(text, scratch)? {
+            // It goes whatever the other rows are.
+            record.content = [0; 16];
+            signed.against.push((idx, hit));
+        } else {
+            signed.bands.extend(scratch.bands.iter().map(|&key| (key, idx)));
+            // One more band, for files of one form.
+            signed.bands.extend((record.code != [0; 16]).then(|| (half(&record.code, 0), idx)));
+        }
         let short = |n: usize| U32::new(u32::try_from(n).unwrap_or(u32::MAX));
         record.text_bytes = short(text.len());
+        record.text_chars = short(text.chars().count());
         record.n_words = short(scratch.words.len());
         record.n_shingles = short(scratch.shingles.len());
         record.id_hash = U64::new(xxh3_64_with_seed(document.id.as_bytes(), self.seed ^ VALUE_SEED));
@@ -313,6 +326,24 @@ impl Signer<'_> {
             normal_is_equal: self.rules.exact_form == ExactForm::Normal,
         };
         against::find(index, &wanted, &mut scratch.against)
+    }
+
+    /// Returns the form of a file of code.
+    fn code_form(&self, document: &Document, buffers: &mut code_form::Buffers) -> Option<[u8; 16]> {
+        if !self.rules.has(Level::Code) {
+            return None;
+        }
+        let Attributes { language, uri, .. } = &document.attributes;
+        let path = Some(uri.as_str()).filter(|uri| !uri.is_empty() && !uri.contains("://"));
+        let language = language_of(Some(language.as_str()), path, &document.text);
+        code_form::form_of(self.shingler.fingerprinter, &document.text, language, self.seed ^ CODE_SEED, buffers)
+    }
+
+    /// Tells whether a row belongs to a repository; its column stands before that of `keep_per`.
+    fn repository(&self, values: &[Value]) -> bool {
+        let n_behind = usize::from(self.rules.keep_per.is_some()) + 1;
+        let value = values.len().checked_sub(n_behind).and_then(|at| values.get(at));
+        self.rules.repository.is_some() && value.is_some_and(|value| *value != Value::Missing)
     }
 
     /// Hashes the value of the column of `keep_per`; rows without one are a group too.

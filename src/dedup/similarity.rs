@@ -41,7 +41,7 @@ pub(super) fn overlap_at_least(a: &[U64], b: &[U64], threshold: f64) -> Option<O
             }
         }
     }
-    let overlap = Overlap { jaccard: jaccard(n_shared), containment: n_shared as f64 / a.len() as f64 };
+    let overlap = Overlap { jaccard: jaccard(n_shared), containment: n_shared as f64 / a.len() as f64, is_code: false };
     (overlap.jaccard >= threshold).then_some(overlap)
 }
 

@@ -23,7 +23,7 @@ use super::context::Context;
 use super::facts::{ClusterFacts, ClusterSize, SignFacts, VerifyFacts};
 use super::file::{Kind, StageFile};
 use super::group::{Member, Overlap, Removal, decide};
-use super::recipe::{ExactForm, Rules};
+use super::recipe::{ExactForm, Level, Rules};
 use super::record::{Record, RowNumber, Rows, sketch_agreement, sketch_agreement_min};
 use super::sets::{Sets, Wanted, extract};
 use super::similarity::overlap_at_least;
@@ -46,6 +46,8 @@ pub(super) enum Reason {
     Near = 2,
     /// A document of an index is like it; `kept` is the entry's number in the unit's list.
     Against = 3,
+    /// A renaming makes a kept row equal.
+    Code = 4,
 }
 
 /// A decision, as stored.
@@ -276,7 +278,14 @@ impl Groups<'_> {
 
     /// Compares two contents: the first may be removed for the second.
     fn compare(&self, a: Content<'_>, b: Content<'_>, compared: &mut Compared) -> Option<Overlap> {
-        if sketch_agreement(&a.record.sketch, &b.record.sketch) < self.agreement_min {
+        if a.record.code != [0; 16] && a.record.code == b.record.code {
+            compared.n_compared += 1;
+            let none = Overlap { jaccard: 0.0, containment: 0.0, is_code: true };
+            let words = overlap_at_least(a.set, b.set, f64::MIN_POSITIVE);
+            return Some(words.map_or(none, |words| Overlap { is_code: true, ..words }));
+        }
+        let is_near = self.rules.has(Level::Near);
+        if !is_near || sketch_agreement(&a.record.sketch, &b.record.sketch) < self.agreement_min {
             compared.n_ruled_out += 1;
             return None;
         }
@@ -316,7 +325,11 @@ impl Groups<'_> {
             let is_equal = ranked_row.content == named.content
                 && (self.rules.exact_form == ExactForm::Normal
                     || self.rows.record(row)?.raw == self.rows.record(named.row)?.raw);
-            let reason = if is_equal { Reason::Exact } else { Reason::Near };
+            let reason = match (is_equal, overlap.is_code) {
+                (true, _) => Reason::Exact,
+                (false, true) => Reason::Code,
+                (false, false) => Reason::Near,
+            };
             push(row, named.row, reason, rows_of[&kept], overlap)?;
         }
         Ok(decisions)

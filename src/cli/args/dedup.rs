@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::index::{ColumnArgs, parse_document_bytes};
 use super::shared::{ResourceArgs, SeedArgs, SummaryArgs};
 use crate::dedup::preset::Preset;
-use crate::dedup::recipe::{ExactForm, Level};
+use crate::dedup::recipe::{Emit, ExactForm, Level};
 
 #[derive(Debug, Args)]
 #[command(
@@ -72,8 +72,9 @@ pub(in crate::cli) struct PassArgs {
         hide_possible_values = true,
         value_delimiter = ',',
         aliases = ["levels"],
-        help = "Look for equal (exact) and similar (near) rows (default exact,near).",
-        long_help = "Say what is looked for: `exact` finds rows of equal text, `near` rows whose sets of word 5-grams are similar.\n\
+        help = "Look for equal (exact), similar (near) and renamed (code) rows (default exact,near).",
+        long_help = "Say what is looked for: `exact` finds rows of equal text, `near` rows whose sets of word 5-grams are similar, \
+                     `code` files of code of at least 50 tokens that a consistent renaming of their own names makes equal.\n\
                      Default: exact,near.\n\
                      Example: --level exact"
     )]
@@ -160,6 +161,16 @@ pub(in crate::cli) struct PassArgs {
     pub(in crate::cli) exact_form: ExactFormArg,
     #[arg(
         long,
+        value_name = "COLUMN",
+        help = "Report rows that have a value in this column instead of removing them.",
+        long_help = "Report rows that have a value in this column instead of removing them: a repository without one of its files is of no use. They \
+                     stay in kept/, and reported.jsonl says of each what removed.jsonl would.\n\
+                     Default: none.\n\
+                     Example: --level exact,code --repository-column repo_name"
+    )]
+    pub(in crate::cli) repository_column: Option<String>,
+    #[arg(
+        long,
         value_name = "DIR",
         value_hint = ValueHint::DirPath,
         help = "Remove rows that are like documents of this index too.",
@@ -169,6 +180,18 @@ pub(in crate::cli) struct PassArgs {
                      Example: copytrace dedup june/ --out june-clean --against corpus-index"
     )]
     pub(in crate::cli) against: Option<PathBuf>,
+    #[arg(
+        long,
+        value_name = "TOOLS",
+        value_delimiter = ',',
+        hide_possible_values = true,
+        help = "Write what was decided for datatrove and dolma too.",
+        long_help = "Write what was decided in the formats of other tools too: `datatrove` the .remove, .clusters and .sizes files of its MinHash \
+                     stages, `dolma` files of attributes with a span over each removed text.\n\
+                     Default: none.\n\
+                     Example: --emit datatrove,dolma"
+    )]
+    pub(in crate::cli) emit: Vec<EmitArg>,
     #[arg(
         long,
         help = "Write a weight to every row instead of removing any.",
@@ -211,6 +234,7 @@ pub(in crate::cli) struct PassArgs {
 pub(in crate::cli) enum LevelArg {
     Exact,
     Near,
+    Code,
 }
 
 impl From<LevelArg> for Level {
@@ -218,6 +242,7 @@ impl From<LevelArg> for Level {
         match level {
             LevelArg::Exact => Self::Exact,
             LevelArg::Near => Self::Near,
+            LevelArg::Code => Self::Code,
         }
     }
 }
@@ -242,4 +267,19 @@ fn parse_preset(text: &str) -> Result<Preset, String> {
         let names: Vec<&str> = Preset::ALL.iter().map(|preset| preset.name).collect();
         format!("expected one of {}", names.join(", "))
     })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum EmitArg {
+    Datatrove,
+    Dolma,
+}
+
+impl From<EmitArg> for Emit {
+    fn from(emit: EmitArg) -> Self {
+        match emit {
+            EmitArg::Datatrove => Self::Datatrove,
+            EmitArg::Dolma => Self::Dolma,
+        }
+    }
 }

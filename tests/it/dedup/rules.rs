@@ -1,7 +1,7 @@
 //! What goes and what stays.
 
 use copytrace::dedup::preset::Preset;
-use copytrace::dedup::recipe::{Against, ExactForm, Level, Rules};
+use copytrace::dedup::recipe::{Against, Emit, ExactForm, Level, Rules};
 use serde_json::{Value, json};
 
 use super::{Folder, corpus, jaccard, json_lines, lines, words};
@@ -275,5 +275,71 @@ fn the_report_says_what_was_lost_and_its_page_is_inert() {
     assert!(page.contains("&lt;script&gt;alert(1)") && page.contains("&lt;b&gt;mirror"));
     for mark in ["<script", "<b>", "<i>", "http://", "https://", "\u{202e}", "src="] {
         assert!(!page.contains(mark), "{mark}");
+    }
+}
+
+/// A file of Python with these names.
+fn code(name: &str, number: usize) -> String {
+    let line = |n: usize| format!("    {name}{n} = {name} * {number} + others.index({name}, {n})\n");
+    format!(
+        "import os\n\ndef {name}_of({name}, others):\n{}    return {name}1\n",
+        (0..9).map(line).collect::<Vec<_>>().concat()
+    )
+}
+
+#[test]
+fn code_under_other_names_goes_and_a_repository_is_left_whole() {
+    let folder = Folder::new();
+    let row = |id: &str, text: String, repository: Value| json!({"id": id, "text": text, "language": "Python", "repo": repository});
+    let rows = [
+        row("original", code("alpha", 3), Value::Null),
+        row("renamed", code("be", 3), Value::Null),
+        row("in a repository", code("gam", 3), json!("owner/name")),
+        row("other numbers", code("alpha", 4), Value::Null),
+    ];
+    folder.write("a.jsonl", json_lines(rows));
+    folder.run("words", Rules::default()).unwrap();
+    assert_eq!(folder.written("words").removed, "");
+    for levels in [vec![Level::Code], vec![Level::Exact, Level::Near, Level::Code]] {
+        let out = format!("{}", levels.len());
+        folder.run(&out, Rules { levels: levels.clone(), ..Rules::default() }).unwrap();
+        let removed = folder.written(&out).removed_rows();
+        assert_eq!(removed.len(), 2, "{removed:?}");
+        assert!(removed.iter().all(|row| row.1 == "original" && row.2 == "CODE" && row.3 < 0.8), "{removed:?}");
+        let out = format!("{out}-whole");
+        let rules = Rules { levels, repository: Some("repo".into()), ..Rules::default() };
+        let report = folder.run(&out, rules).unwrap().report;
+        assert_eq!((report.reported, report.removed.rows), (1, 1));
+        let reported = std::fs::read_to_string(folder.path(&out).join("reported.jsonl")).unwrap();
+        assert!(reported.starts_with(r#"{"id":"in a repository","keptId":"original","kind":"CODE","#), "{reported}");
+        assert_eq!(folder.written(&out).kept_ids().len(), 3);
+    }
+}
+
+#[test]
+fn other_tools_are_told_in_their_formats() {
+    let folder = Folder::new();
+    let long = words(0, 60);
+    folder.write(
+        "a.jsonl",
+        lines([("0", &*words(5, 60)), ("none", ""), ("1", &words(100, 160)), ("2", &format!("é {long}"))]),
+    );
+    folder.write("b.jsonl", lines([("3", &*words(900, 930)), ("4", &format!("É {long} w60"))]));
+    let emit = vec![Emit::Datatrove, Emit::Dolma];
+    folder.run("out", Rules { emit, ..Rules::default() }).unwrap();
+    let removed: Vec<String> = folder.written("out").removed_rows().into_iter().map(|row| row.0).collect();
+    assert_eq!(removed, ["0", "2"]);
+    let numbers = |name: &str| -> Vec<u32> {
+        let bytes = std::fs::read(folder.path("out/datatrove").join(name)).unwrap();
+        bytes.chunks(4).map(|bytes| u32::from_le_bytes(bytes.try_into().unwrap())).collect()
+    };
+    // Documents of the file as a reader counts them: the empty one is none. Clusters go by the number of their kept row.
+    assert_eq!((numbers("000000.remove"), numbers("000001.remove")), (vec![0, 2], vec![]));
+    assert_eq!((numbers("000000.clusters"), numbers("000001.clusters")), (vec![0, 5, 2, 5], vec![1, 5]));
+    assert_eq!((numbers("000000.sizes"), numbers("000001.sizes")), (vec![0, 3, 2, 3], vec![1, 3]));
+    for name in ["a", "b"] {
+        let packed =
+            std::fs::metadata(folder.path("out/attributes/copytrace").join(format!("{name}.jsonl.gz"))).unwrap();
+        assert!(packed.len() > 20);
     }
 }

@@ -66,7 +66,8 @@ pub(super) fn resolve(file: &InputFile, plan: &Plan) -> Result<Plan> {
         let found = match &column.kind {
             Kind::Text => "text",
             Kind::Int32 { .. } | Kind::Int64 { .. } => "integers",
-            Kind::Float | Kind::Double => "numbers with fractions",
+            Kind::Float => "FLOAT values",
+            Kind::Double => "DOUBLE values",
             Kind::Texts => "lists of texts",
             Kind::Other(what) => what,
         };
