@@ -33,6 +33,14 @@ pub trait Backend: Sync {
         on_stage: &(dyn Fn(dedup::run::Stage) + Sync),
     ) -> anyhow::Result<dedup::run::Outcome>;
 
+    /// Says what such a pass would take, from a sample of the input.
+    fn plan(
+        &self,
+        inputs: &[PathBuf],
+        rules: &dedup::recipe::Rules,
+        resources: dedup::run::Resources,
+    ) -> anyhow::Result<dedup::plan::Plan>;
+
     /// Does one part of one stage of such a pass.
     fn stage(
         &self,

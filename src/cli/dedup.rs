@@ -13,8 +13,9 @@ use super::progress;
 use super::seed;
 use super::units::{bytes, bytes_per_second, count, counted, duration, percent};
 use super::visible::visible_name;
+use crate::dedup::plan::Plan;
 use crate::dedup::recipe::{Against, ColumnNames, Rules};
-use crate::dedup::report::Loss;
+use crate::dedup::report::{CurvePoint, Loss};
 use crate::dedup::run::{Options, Outcome, Resources, Stage, StageOptions};
 
 /// Most examples of skipped rows, and most losses, that the summary lists; the report has them all.
@@ -23,6 +24,17 @@ const LINES_MAX: usize = 5;
 /// Runs `copytrace dedup`.
 pub(super) fn run(args: DedupArgs, backend: &dyn Backend, console: &mut Console) -> anyhow::Result<Exit> {
     let (rules, resources) = split(args.pass)?;
+    if args.plan {
+        let plan = backend.plan(&args.inputs, &rules, resources)?;
+        match args.summary.format {
+            Format::Json => console.print_json(&plan)?,
+            Format::Text => {
+                let text = describe_plan(&plan, &rules, console.paint());
+                console.print(&text)?;
+            }
+        }
+        return Ok(Exit::Clean);
+    }
     let options = Options { inputs: args.inputs, out: args.out, work: args.work, rules, resources };
     let started = Instant::now();
     let outcome = {
@@ -133,6 +145,35 @@ impl ProgressSink for StageBars<'_> {
             current.report(snapshot);
         }
     }
+}
+
+fn describe_plan(plan: &Plan, rules: &Rules, paint: Paint) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "{} in {}: about {}, {} of text ({} looked at)",
+        paint.styled(LOUD, bytes(plan.input_bytes)),
+        counted(plan.files, "file"),
+        counted(plan.rows, "row"),
+        bytes(plan.text_bytes),
+        counted(plan.sampled_rows, "row"),
+    );
+    let mut fact = |name: &str, value: &str| text.push_str(&paint.fact(name, value));
+    let time = Duration::try_from_secs_f64(plan.seconds).unwrap_or_default();
+    fact("time", &format!("about {}", duration(time)));
+    fact("disk", &format!("about {} while it runs, and as much as what stays", bytes(plan.work_bytes)));
+    fact("memory", &format!("about {}", bytes(plan.memory_bytes)));
+    fact("equal", &format!("{} of the sample, and more across it", percent(plan.equal_share)));
+    fact("candidates", &format!("{} of the sample, and more across it", percent(plan.candidate_share)));
+    let found = |point: &&CurvePoint| point.jaccard > 0.45 && (point.jaccard * 20.0).round() % 2.0 == 0.0;
+    let points: Vec<String> = plan
+        .curve
+        .iter()
+        .filter(found)
+        .map(|point| format!("{} at {:.1}", percent(point.found), point.jaccard))
+        .collect();
+    fact("pairs found", &format!("{} ({} x {} bands)", points.join(", "), rules.bands, rules.rows));
+    text
 }
 
 fn describe(outcome: &Outcome, out: &Path, elapsed: Duration, paint: Paint) -> String {

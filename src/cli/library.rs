@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -108,6 +108,15 @@ impl Backend for Library {
     ) -> anyhow::Result<dedup::run::Outcome> {
         let done = dedup::context::Progress::default();
         Ok(watched(progress, || snapshot_of(&done), || dedup::run::dedup(options, &done, on_stage))?)
+    }
+
+    fn plan(
+        &self,
+        inputs: &[PathBuf],
+        rules: &dedup::recipe::Rules,
+        resources: dedup::run::Resources,
+    ) -> anyhow::Result<dedup::plan::Plan> {
+        Ok(dedup::plan::plan(inputs, rules, resources)?)
     }
 
     fn stage(

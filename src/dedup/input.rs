@@ -122,6 +122,11 @@ impl<'a> Blocks<'a> {
         Ok(Some((block, first_line)))
     }
 
+    /// Returns how many stored bytes were read.
+    pub(super) fn stored_bytes(&self) -> u64 {
+        self.n_bytes
+    }
+
     /// Returns the hash of the stored bytes.
     pub(super) fn checksum(&self) -> Result<u64> {
         match &self.source {

@@ -24,6 +24,7 @@ mod group;
 mod html;
 mod input;
 mod parallel;
+pub mod plan;
 mod prefer;
 pub mod preset;
 pub mod recipe;

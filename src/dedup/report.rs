@@ -122,6 +122,12 @@ pub(super) fn largest_of(mut clusters: Vec<ClusterSize>) -> Vec<ClusterSize> {
     clusters
 }
 
+/// Returns the shares of pairs that share a bucket, for indexes from 0.05 to 1.
+pub(super) fn curve_of(bands: u32, rows: u32) -> Vec<CurvePoint> {
+    let points = (1..=CURVE_POINTS).map(|n| f64::from(n) / f64::from(CURVE_POINTS));
+    points.map(|jaccard| CurvePoint { jaccard, found: candidates_share(jaccard, bands, rows) }).collect()
+}
+
 /// Returns the share of pairs of a Jaccard index that share at least one of `bands` bands of `rows` rows.
 pub(super) fn candidates_share(jaccard: f64, bands: u32, rows: u32) -> f64 {
     let exponent = |n: u32| f64::from(n);
@@ -132,7 +138,6 @@ pub(super) fn candidates_share(jaccard: f64, bands: u32, rows: u32) -> f64 {
 pub(super) fn make_report(work: &Work) -> Result<Report> {
     let signed: Vec<Receipt<SignFacts>> = super::sign::receipts(work)?;
     let (bands, rows) = (work.pass.rules.bands, work.pass.rules.rows);
-    let curve = (1..=CURVE_POINTS).map(|n| f64::from(n) / f64::from(CURVE_POINTS));
     let mut report = Report {
         recipe: work.recipe.to_string(),
         rules: work.pass.rules.clone(),
@@ -148,7 +153,7 @@ pub(super) fn make_report(work: &Work) -> Result<Report> {
         cluster_sizes: BTreeMap::new(),
         largest_clusters: Vec::new(),
         pairs: Pairs::default(),
-        curve: curve.map(|jaccard| CurvePoint { jaccard, found: candidates_share(jaccard, bands, rows) }).collect(),
+        curve: curve_of(bands, rows),
         seconds: BTreeMap::new(),
     };
     let mut ms: BTreeMap<Step, u64> = BTreeMap::new();

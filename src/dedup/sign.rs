@@ -59,7 +59,7 @@ pub(super) struct KeyEntry {
 
 /// What is made of a block of lines.
 #[derive(Default)]
-struct Signed {
+pub(super) struct Signed {
     records: Vec<Record>,
     /// Keys and ids, one row behind the other.
     blob: Vec<u8>,
@@ -70,6 +70,18 @@ struct Signed {
     against: Vec<(u32, Hit)>,
     /// Line of the first row that holds no document, and what is wrong with it.
     first_skipped: Option<(u64, String)>,
+}
+
+/// Length of a [`KeyEntry`].
+pub(super) const ENTRY_BYTES: u64 = size_of::<KeyEntry>() as u64;
+
+/// What a plan asks for about a block.
+pub(super) struct BlockSummary {
+    pub(super) contents: Vec<[u8; 16]>,
+    /// Band keys with the number of their row within the block.
+    pub(super) bands: Vec<(u64, u32)>,
+    pub(super) id_bytes: u64,
+    pub(super) text_bytes: u64,
 }
 
 /// Buffers of a thread.
@@ -85,7 +97,7 @@ struct Scratch {
 }
 
 /// Makes the records of rows.
-struct Signer<'a> {
+pub(super) struct Signer<'a> {
     rules: &'a Rules,
     preference: Preference,
     shingler: Shingler<'a>,
@@ -110,14 +122,7 @@ pub(super) fn sign(context: &Context<'_>, part: Part) -> Result<()> {
 fn sign_unit(context: &Context<'_>, unit_idx: usize) -> Result<()> {
     let work = context.work;
     let rules = &work.pass.rules;
-    let signer = Signer {
-        rules,
-        preference: rules.preference()?,
-        shingler: context.shingler(),
-        bands: BandPlan::new(context.seed, rules.bands, rules.rows),
-        index: against::open(&work.pass, context.seed)?,
-        seed: context.seed,
-    };
+    let signer = Signer::new(context)?;
     let mut unit = work.begin(Step::Sign, unit_idx);
     let (mut records, mut ids) = (unit.create("records", Kind::Records)?, unit.create("ids", Kind::Ids)?);
     let mut against_file = unit.create("against", Kind::Against)?;
@@ -234,8 +239,30 @@ fn merge_facts(facts: &mut SignFacts, new: SignFacts) {
     }
 }
 
-impl Signer<'_> {
-    fn sign_block(&self, parser: &BlockParser, file_name: &str, block: Block, first_line: u64) -> Result<Signed> {
+impl<'a> Signer<'a> {
+    /// Makes the signer of a pass.
+    ///
+    /// # Errors
+    /// Where the index that the pass is against cannot be opened.
+    pub(super) fn new(context: &'a Context<'_>) -> Result<Self> {
+        let rules = &context.work.pass.rules;
+        Ok(Self {
+            rules,
+            preference: rules.preference()?,
+            shingler: context.shingler(),
+            bands: BandPlan::new(context.seed, rules.bands, rules.rows),
+            index: against::open(&context.work.pass, context.seed)?,
+            seed: context.seed,
+        })
+    }
+
+    pub(super) fn sign_block(
+        &self,
+        parser: &BlockParser,
+        file_name: &str,
+        block: Block,
+        first_line: u64,
+    ) -> Result<Signed> {
         let (mut signed, mut scratch) = (Signed::default(), Scratch::default());
         let mut trouble = Ok(());
         let sign = |_, line, row: Result<ParsedRow, SkipReason>| match row {
@@ -360,6 +387,16 @@ impl Signer<'_> {
 }
 
 impl Signed {
+    /// Returns what a plan asks for.
+    pub(super) fn summary(self) -> BlockSummary {
+        BlockSummary {
+            contents: self.records.iter().map(|record| record.content).collect(),
+            bands: self.bands,
+            id_bytes: self.blob.len() as u64,
+            text_bytes: self.facts.documents.bytes,
+        }
+    }
+
     fn push(&mut self, record: Record, keys: &[[u8; 16]], id: &str) {
         let id_start = U64::new(self.blob.len() as u64);
         self.blob.extend(keys.iter().flatten());

@@ -55,6 +55,15 @@ pub(in crate::cli) struct DedupArgs {
                      Example: --work /scratch/dedup"
     )]
     pub(in crate::cli) work: Option<PathBuf>,
+    #[arg(
+        long,
+        help = "Say what the pass would take, from a sample, and do nothing.",
+        long_help = "Say what the pass would take, from a sample of 32 MiB of text, and do nothing: rows, disk, memory and time, how much of the \
+                     sample is repeated within it, and which pairs the bands find.\n\
+                     Default: off.\n\
+                     Example: copytrace dedup corpus/ --out clean --plan"
+    )]
+    pub(in crate::cli) plan: bool,
     #[command(flatten)]
     pub(in crate::cli) summary: SummaryArgs,
     #[command(flatten)]

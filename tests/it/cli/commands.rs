@@ -145,6 +145,7 @@ fn summaries_are_as_reviewed() {
         ("index-strange-folder", "index corpus --index it's\u{a0}mine"),
         ("index-json", "index corpus --index corpus-index --format json"),
         ("merge", "merge --index corpus-index --from other-index"),
+        ("dedup-plan", "dedup corpus.jsonl --out clean --plan"),
         ("merge-nothing", "merge --index corpus-index"),
         ("merge-json", "merge --index corpus-index --from other-index --format json"),
         ("inspect", "inspect --index corpus-index"),

@@ -154,6 +154,21 @@ impl Backend for Fake {
         Ok(copytrace::dedup::run::Outcome { report, left_out: Vec::new() })
     }
 
+    fn plan(
+        &self,
+        inputs: &[std::path::PathBuf],
+        rules: &copytrace::dedup::recipe::Rules,
+        _: copytrace::dedup::run::Resources,
+    ) -> anyhow::Result<copytrace::dedup::plan::Plan> {
+        self.called(format!("plan {inputs:?} {rules:#?}"))?;
+        Ok(copytrace::dedup::plan::Plan {
+            files: 3,
+            input_bytes: 12_000_000_000,
+            rows: 9_000_000,
+            ..Default::default()
+        })
+    }
+
     fn stage(
         &self,
         options: &copytrace::dedup::run::StageOptions,

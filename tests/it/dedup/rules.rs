@@ -1,7 +1,9 @@
 //! What goes and what stays.
 
+use copytrace::dedup::plan::plan;
 use copytrace::dedup::preset::Preset;
 use copytrace::dedup::recipe::{Against, Emit, ExactForm, Level, Rules};
+use copytrace::dedup::run::Resources;
 use serde_json::{Value, json};
 
 use super::{Folder, corpus, jaccard, json_lines, lines, words};
@@ -342,4 +344,22 @@ fn other_tools_are_told_in_their_formats() {
             std::fs::metadata(folder.path("out/attributes/copytrace").join(format!("{name}.jsonl.gz"))).unwrap();
         assert!(packed.len() > 20);
     }
+}
+
+#[test]
+fn a_plan_says_what_a_pass_would_take() {
+    let folder = Folder::new();
+    let rows = corpus(11, 200);
+    let text = lines(rows.iter().map(|(id, text)| (id.as_str(), text.as_str())));
+    folder.write("a.jsonl", &text);
+    folder.write("b.jsonl", &text);
+    let inputs = [folder.path("input")];
+    let found = plan(&inputs, &Rules::default(), Resources::default()).unwrap();
+    assert_eq!((found.files, found.rows, found.sampled_rows), (2, 2 * rows.len() as u64, 2 * rows.len() as u64));
+    let n_bytes: usize = rows.iter().map(|(_, text)| 2 * text.len()).sum();
+    assert_eq!(found.text_bytes, n_bytes as u64);
+    assert!(found.equal_share >= 0.5 && found.candidate_share > found.equal_share, "{found:?}");
+    assert!(found.seconds > 0.0 && found.work_bytes > 128 * found.rows);
+    let rules = Rules { keep_per: Some("nowhere".into()), keep: 0, ..Rules::default() };
+    assert!(plan(&inputs, &rules, Resources::default()).is_err());
 }
