@@ -126,6 +126,8 @@ struct Groups<'a> {
 struct Ranked {
     /// The first key of its preference, or of its content where it has none.
     key: u128,
+    /// Halves of the hashes of its content, of its bytes, and the hash of its id.
+    hashes: [u64; 3],
     row: RowNumber,
     content: u32,
 }
@@ -221,7 +223,9 @@ impl Groups<'_> {
         let mut ranked = Vec::with_capacity(members.len());
         for (row, first) in members {
             let row = RowNumber(row);
-            ranked.push(Ranked { key: self.first_key(row)?, row, content: content_of(first) });
+            let record = self.rows.record(row)?;
+            let hashes = [first_half(&record.content), first_half(&record.raw), record.id_hash.get()];
+            ranked.push(Ranked { key: self.first_key(row)?, hashes, row, content: content_of(first) });
         }
         self.rank(&mut ranked)?;
 
@@ -248,8 +252,13 @@ impl Groups<'_> {
     /// Brings rows in order, the best first.
     fn rank(&self, rows: &mut [Ranked]) -> Result<()> {
         let trouble = Cell::new(None);
+        // One term is all of the preference, and half a hash all of it, unless contents differ.
+        let has_one_key = self.rules.preference()?.n_terms() <= 1;
         rows.sort_unstable_by(|a, b| {
             a.key.cmp(&b.key).then_with(|| {
+                if has_one_key && (a.hashes[0] != b.hashes[0] || a.content == b.content) {
+                    return a.hashes.cmp(&b.hashes).then(a.row.cmp(&b.row));
+                }
                 self.order(a.row, b.row).unwrap_or_else(|error| {
                     trouble.set(Some(error));
                     a.row.cmp(&b.row)
@@ -334,6 +343,11 @@ impl Groups<'_> {
         }
         Ok(decisions)
     }
+}
+
+/// Returns the first half of a hash as a number that compares as its bytes do.
+fn first_half(hash: &[u8; 16]) -> u64 {
+    hash[..8].iter().fold(0, |half, &byte| half << 8 | u64::from(byte))
 }
 
 /// Counts the clusters of a group for the report.
