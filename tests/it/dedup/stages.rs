@@ -164,3 +164,31 @@ fn damage_between_stages_is_an_error_that_names_the_file() {
     let error = dedup(&options, &Progress::default(), &change).unwrap_err().to_string();
     assert!(error.contains("band-merge-00000-buckets` is damaged"), "{error}");
 }
+
+/// A file that cannot grow is what a full disk looks like; the shell's limit makes one wherever tests run.
+#[cfg(unix)]
+#[test]
+fn a_write_that_fails_is_told_and_leaves_no_half_file() {
+    let folder = folder(8);
+    folder.run("out", Rules::default()).unwrap();
+    let expected = folder.written("out");
+    let out = folder.path("limited");
+    let mut n_failed = 0;
+    // From a limit that stops the first stage to one that stops the last.
+    for blocks in [1, 16, 64, 128, 256, 1024] {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"")).arg("sh");
+        command.arg(env!("CARGO_BIN_EXE_copytrace")).arg("dedup").arg(folder.path("input")).arg("--out").arg(&out);
+        let done = command.arg("--quiet").stdin(Stdio::null()).output().unwrap();
+        let now = written(&out);
+        assert!(now.kept.iter().all(|(name, bytes)| expected.kept[name] == *bytes), "{blocks} blocks");
+        if !done.status.success() {
+            let told = String::from_utf8(done.stderr).unwrap();
+            assert!(done.status.code() == Some(2) && told.starts_with("error: cannot "), "{told}");
+            n_failed += 1;
+        }
+    }
+    assert!(n_failed > 0, "no limit was too small");
+    dedup(&folder.options("limited", Rules::default()), &Progress::default(), &|_| ()).unwrap();
+    assert!(written(&out) == expected);
+}
