@@ -147,11 +147,11 @@ pub(in crate::cli) struct PassArgs {
         value_name = "TERMS",
         default_value = "length desc",
         hide_default_value = true,
-        help = "Keep the rows that these terms put first (default \"length desc\").",
+        help = "Keep the rows that these terms put first (default length desc).",
         long_help = "Keep the rows that these terms put first: columns with `asc` or `desc`, separated by commas; `length` is that of the text. \
                      Numbers come before texts, rows without a value last. Ties go to the smaller hash of the text, so that the result \
                      depends neither on the order of the input nor on the machine.\n\
-                     Default: \"length desc\".\n\
+                     Default: length desc.\n\
                      Example: --prefer \"quality desc, date asc\""
     )]
     pub(in crate::cli) prefer: String,
