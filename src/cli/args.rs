@@ -1,22 +1,26 @@
 //! The command line as the user writes it. The names and their meaning are fixed: scripts rely on them.
 
 mod check;
+mod dedup;
 mod index;
 mod inspect;
 mod merge;
 mod remove;
 mod serve;
 mod shared;
+mod stage;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::check::CheckArgs;
+pub(super) use self::dedup::{DedupArgs, PassArgs};
 pub(super) use self::index::{BuildArgs, IndexArgs};
 pub(super) use self::inspect::InspectArgs;
 pub(super) use self::merge::MergeArgs;
 pub(super) use self::remove::RemoveArgs;
 pub(super) use self::serve::ServeArgs;
-pub(super) use self::shared::SeedArgs;
+pub(super) use self::shared::{ResourceArgs, SeedArgs};
+pub(super) use self::stage::{StageArgs, StageCommand};
 
 /// Index that `serve` makes and reads where none is named.
 pub(super) const INDEX_DEFAULT: &str = ".copytrace/index";
@@ -52,6 +56,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     Index(IndexArgs),
     Check(CheckArgs),
+    Dedup(Box<DedupArgs>),
+    Stage(Box<StageArgs>),
     Serve(ServeArgs),
     Remove(RemoveArgs),
     Merge(MergeArgs),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::check::Checker;
 use crate::check::answer::DocumentRef;
+use crate::dedup;
 use crate::remaining::Remaining;
 
 /// What the commands are made of. The program has one implementation, tests have another.
@@ -23,6 +24,32 @@ pub trait Backend: Sync {
 
     /// Opens indexes for checking.
     fn open_checker(&self, options: &CheckerOptions) -> anyhow::Result<Arc<dyn Checker>>;
+
+    /// Limits what is repeated in a corpus; `on_stage` is called as each stage begins.
+    fn dedup(
+        &self,
+        options: &dedup::run::Options,
+        progress: &dyn ProgressSink,
+        on_stage: &(dyn Fn(dedup::run::Stage) + Sync),
+    ) -> anyhow::Result<dedup::run::Outcome>;
+
+    /// Says what such a pass would take, from a sample of the input.
+    fn plan(
+        &self,
+        inputs: &[PathBuf],
+        rules: &dedup::recipe::Rules,
+        resources: dedup::run::Resources,
+    ) -> anyhow::Result<dedup::plan::Plan>;
+
+    /// Does one part of one stage of such a pass.
+    fn stage(
+        &self,
+        options: &dedup::run::StageOptions,
+        work: &Path,
+        part: dedup::work::Part,
+        resources: dedup::run::Resources,
+        progress: &dyn ProgressSink,
+    ) -> anyhow::Result<()>;
 
     /// Removes documents, and says what is to be retrained and what still holds their texts; `progress` is told how far that comparison is.
     fn remove(&self, options: &RemoveOptions, progress: &dyn ProgressSink) -> anyhow::Result<RemovalSummary>;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -37,6 +38,7 @@ use crate::check::answer::DocumentRef;
 use crate::check::engine::Engine;
 use crate::check::indexes::index_name;
 use crate::check::policy::Policy;
+use crate::dedup;
 
 /// Does what the commands ask for, with this library.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +98,37 @@ impl Backend for Library {
             None => Policy::default_policy(),
         };
         Ok(Arc::new(Engine::open(&options.indexes, seed_of(options.seed), policy)?))
+    }
+
+    fn dedup(
+        &self,
+        options: &dedup::run::Options,
+        progress: &dyn ProgressSink,
+        on_stage: &(dyn Fn(dedup::run::Stage) + Sync),
+    ) -> anyhow::Result<dedup::run::Outcome> {
+        let done = dedup::context::Progress::default();
+        Ok(watched(progress, || snapshot_of(&done), || dedup::run::dedup(options, &done, on_stage))?)
+    }
+
+    fn plan(
+        &self,
+        inputs: &[PathBuf],
+        rules: &dedup::recipe::Rules,
+        resources: dedup::run::Resources,
+    ) -> anyhow::Result<dedup::plan::Plan> {
+        Ok(dedup::plan::plan(inputs, rules, resources)?)
+    }
+
+    fn stage(
+        &self,
+        options: &dedup::run::StageOptions,
+        work: &Path,
+        part: dedup::work::Part,
+        resources: dedup::run::Resources,
+        progress: &dyn ProgressSink,
+    ) -> anyhow::Result<()> {
+        let done = dedup::context::Progress::default();
+        Ok(watched(progress, || snapshot_of(&done), || dedup::run::run_one(options, work, part, resources, &done))?)
     }
 
     fn remove(&self, options: &RemoveOptions, progress: &dyn ProgressSink) -> anyhow::Result<RemovalSummary> {
@@ -199,6 +232,15 @@ impl Backend for Library {
     #[cfg(not(feature = "service"))]
     fn serve(&self, _: &ServeOptions, _: &dyn Fn(SocketAddr)) -> anyhow::Result<()> {
         anyhow::bail!("this program was built without the service: build it with the feature `service`")
+    }
+}
+
+fn snapshot_of(progress: &dedup::context::Progress) -> Snapshot {
+    Snapshot {
+        input_bytes_done: progress.done.load(Ordering::Relaxed),
+        input_bytes: progress.total.load(Ordering::Relaxed),
+        documents: progress.documents.load(Ordering::Relaxed),
+        step: Step::Reading,
     }
 }
 

@@ -11,6 +11,7 @@ pub mod output;
 mod args;
 mod batch;
 mod check;
+mod dedup;
 mod excerpt;
 mod failure;
 mod index;
@@ -68,6 +69,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, backend: &dyn Backend, cons
     let result = match cli.command {
         Command::Index(args) => index::run(args, backend, console),
         Command::Check(args) => check::run(args, backend, console),
+        Command::Dedup(args) => dedup::run(*args, backend, console),
+        Command::Stage(args) => dedup::run_stage(*args, backend, console),
         Command::Serve(args) => serve::run(args, backend, &console.stderr),
         Command::Remove(args) => remove::run(args, backend, console),
         Command::Merge(args) => merge::run(args, backend, console),

@@ -13,7 +13,7 @@ use super::units::{bytes, bytes_per_second, counted, duration, percent};
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Starts to show progress, in the way that fits the standard error; dropping it takes a bar away.
-pub(super) fn start<'a>(stderr: &'a Stderr, verb: &'static str) -> Box<dyn ProgressSink + 'a> {
+pub(super) fn start<'a>(stderr: &'a Stderr, verb: &'static str) -> Box<dyn ProgressSink + Send + 'a> {
     if stderr.is_quiet {
         Box::new(Silence)
     } else if stderr.is_terminal {

@@ -39,7 +39,10 @@ pub fn find_code(index: &Index, prints: &CodePrints) -> Result<WholeDocuments> {
     find_keys(index, None, &prints.bands)
 }
 
-fn find_keys(index: &Index, exact: Option<u64>, band_keys: &[u64]) -> Result<WholeDocuments> {
+/// Looks up the key of a normal form and keys of bands.
+///
+/// Cost: one lookup a key and segment.
+pub fn find_keys(index: &Index, exact: Option<u64>, band_keys: &[u64]) -> Result<WholeDocuments> {
     let mut found = WholeDocuments::default();
     let mut bands: BTreeMap<Place, u32> = BTreeMap::new();
     let mut values = Vec::new();

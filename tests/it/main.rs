@@ -9,6 +9,7 @@ mod commands;
 mod corpora;
 mod crashes;
 mod damage;
+mod dedup;
 mod disk;
 mod evasion;
 mod faults;

@@ -18,6 +18,8 @@ pub(super) enum Cell<'a> {
     Text(Cow<'a, str>),
     /// An integer, as decimal text.
     Integer(String),
+    /// A number that is no integer of 64 bits. It fills no role: as an id it would have lost its last digits, and two documents would become one.
+    Fraction(Fraction),
     /// A list of texts.
     List(Vec<Cow<'a, str>>),
     /// Anything else; what it is, with its article: `an object`.
@@ -28,6 +30,20 @@ pub(super) enum Cell<'a> {
         expect(dead_code, reason = "a line of JSON is checked as a whole, only Parquet has bytes per value")
     )]
     InvalidUtf8(u64),
+}
+
+/// A number that is no integer of 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fraction(u64);
+
+impl Fraction {
+    pub(super) fn new(value: f64) -> Self {
+        Self(value.to_bits())
+    }
+
+    pub(super) fn value(self) -> f64 {
+        f64::from_bits(self.0)
+    }
 }
 
 impl Cell<'_> {
@@ -42,7 +58,7 @@ impl Cell<'_> {
             Self::Text(_) => true,
             Self::Integer(_) => role != Role::Text,
             Self::List(_) => role == Role::License,
-            Self::Absent | Self::Null | Self::Unusable(_) | Self::InvalidUtf8(_) => false,
+            Self::Absent | Self::Null | Self::Fraction(_) | Self::Unusable(_) | Self::InvalidUtf8(_) => false,
         }
     }
 
@@ -51,6 +67,7 @@ impl Cell<'_> {
             Self::Absent | Self::Null => "null",
             Self::Text(_) => "a text",
             Self::Integer(_) => "a number",
+            Self::Fraction(_) => "a fraction or a number of more than 64 bits",
             Self::List(_) => "a list",
             Self::Unusable(what) => what,
             Self::InvalidUtf8(_) => "not UTF-8",
@@ -80,6 +97,20 @@ pub(super) fn assemble(
     cells: &mut [Cell<'_>],
     context: RowContext<'_>,
 ) -> Result<Box<Document>, SkipReason> {
+    let path = find_value(plan, cells, Role::Path)?.map(|(_, path)| path.into_owned());
+    let given = find_value(plan, cells, Role::Language)?.map(|(_, given)| given.into_owned());
+    let mut document = assemble_without_language(plan, cells, context)?;
+    let language = language_of(given.as_deref(), path.as_deref(), &document.text);
+    language.name().clone_into(&mut document.attributes.language);
+    Ok(document)
+}
+
+/// As [`assemble`], but the document's language is as the row gives it, or empty: telling it from the text costs as much as all the rest.
+pub(super) fn assemble_without_language(
+    plan: &Plan,
+    cells: &mut [Cell<'_>],
+    context: RowContext<'_>,
+) -> Result<Box<Document>, SkipReason> {
     let text_slot = plan.role(Role::Text).slots.iter().copied().find(|&slot| cells[slot].is_given());
     let text_slot = text_slot.ok_or(SkipReason::NoText)?;
     check_text(&plan.names()[text_slot], &cells[text_slot], context.document_bytes_max)?;
@@ -91,17 +122,12 @@ pub(super) fn assemble(
     let value = |role| find_value(plan, cells, role).map(|found| found.map(|(_, value)| value));
     let path = value(Role::Path)?;
     let given = value(Role::Language)?;
-    let text = match &cells[text_slot] {
-        Cell::Text(text) => text,
-        other => return Err(malformed(&plan.names()[text_slot], &format!("is {}", other.describe()), "text")),
-    };
-    let language = language_of(given.as_deref(), path.as_deref(), text);
     let attributes = Attributes {
         uri: value(Role::Uri)?.or(path).unwrap_or_default().into_owned(),
         license: value(Role::License)?.unwrap_or_default().into_owned(),
         origin: value(Role::Origin)?.unwrap_or_default().into_owned(),
         shard: value(Role::Shard)?.map_or_else(|| context.shard.to_owned(), Cow::into_owned),
-        language: language.name().to_owned(),
+        language: given.map(Cow::into_owned).unwrap_or_default(),
     };
     match std::mem::take(&mut cells[text_slot]) {
         Cell::Text(text) => Ok(Box::new(Document { id, text: text.into_owned(), attributes })),

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer as _, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::cells::Cell;
+use super::cells::{Cell, Fraction};
 use super::columns::LISTED_NAMES_MAX;
 
 /// Most items of a list that are kept; only lists of licences are of use.
@@ -223,9 +223,8 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_, 'de> {
         Ok(())
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        // An id of more than 64 bits would lose its last digits here, and two documents would become one.
-        self.row.set(self.entry.column, || Cell::Unusable("a fraction or a number of more than 64 bits"));
+    fn visit_f64<E>(self, number: f64) -> Result<(), E> {
+        self.row.set(self.entry.column, || Cell::Fraction(Fraction::new(number)));
         Ok(())
     }
 
@@ -315,8 +314,8 @@ mod tests {
             ("null", Cell::Null),
             ("18446744073709551615", Cell::Integer("18446744073709551615".into())),
             ("-7", Cell::Integer("-7".into())),
-            ("18446744073709551616", Cell::Unusable("a fraction or a number of more than 64 bits")),
-            ("1.5", Cell::Unusable("a fraction or a number of more than 64 bits")),
+            ("18446744073709551616", Cell::Fraction(Fraction::new(18_446_744_073_709_551_616.0))),
+            ("1.5", Cell::Fraction(Fraction::new(1.5))),
             ("true", Cell::Unusable("a boolean")),
             ("{}", Cell::Unusable("an object")),
             (r#"["a", null, "b"]"#, Cell::List(vec!["a".into(), "b".into()])),

@@ -5,7 +5,7 @@
 //! line numbers as an editor shows them.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::cells::{Cell, RowContext, assemble};
 use super::columns::{Fit, LISTED_NAMES_MAX, Plan, Role};
@@ -257,20 +257,30 @@ impl Lines {
         }
     }
 
-    /// Tells a damaged stream, which is the input's fault, from a file that the system cannot read.
+    /// Makes an error of reading on, which says how far it came.
     fn explain(&self, error: io::Error) -> Error {
-        let stream = match self.compression {
-            Compression::Gzip if error.raw_os_error().is_none() => "gzip",
-            Compression::Zstd if error.raw_os_error().is_none() => "zstd",
-            _ => return Error::io("read", &self.path)(error),
-        };
-        if self.compression == Compression::Zstd && error.to_string().contains("requires too much memory") {
-            return self.memory.refuse_zstd_window(&self.path);
+        match explain(&self.path, self.compression, self.memory, error) {
+            Error::Input { path, problem } if problem.contains(" stream ") => {
+                let problem = problem.replacen(':', &format!(" after line {}:", self.row), 1);
+                Error::Input { path, problem }
+            }
+            other => other,
         }
-        let what = if error.kind() == io::ErrorKind::UnexpectedEof { "ends early" } else { "is damaged" };
-        let problem = format!("the {stream} stream {what} after line {}: {error}", self.row);
-        Error::Input { path: self.path.clone(), problem }
     }
+}
+
+/// Tells a damaged stream, which is the input's fault, from a file that the system cannot read.
+pub(super) fn explain(path: &Path, compression: Compression, memory: MemoryPlan, error: io::Error) -> Error {
+    let stream = match compression {
+        Compression::Gzip if error.raw_os_error().is_none() => "gzip",
+        Compression::Zstd if error.raw_os_error().is_none() => "zstd",
+        _ => return Error::io("read", path)(error),
+    };
+    if compression == Compression::Zstd && error.to_string().contains("requires too much memory") {
+        return memory.refuse_zstd_window(path);
+    }
+    let what = if error.kind() == io::ErrorKind::UnexpectedEof { "ends early" } else { "is damaged" };
+    Error::Input { path: path.to_path_buf(), problem: format!("the {stream} stream {what}: {error}") }
 }
 
 #[cfg(test)]

@@ -10,12 +10,15 @@ pub mod input;
 mod json;
 mod jsonl;
 mod license;
+pub mod lines;
 pub mod options;
 mod origin;
 #[cfg_attr(not(feature = "parquet"), path = "no_parquet.rs")]
 mod parquet;
 pub mod progress;
 pub mod reader;
+pub mod rewrite;
+pub mod rows;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -2,11 +2,12 @@
 
 use std::convert::Infallible;
 
-use super::Row;
 use super::columns::Plan;
 use super::input::InputFile;
+use super::lines::ParsedRow;
 use super::options::ReadOptions;
 use super::progress::FileProgress;
+use super::{Row, SkipReason};
 use crate::error::{Error, Result};
 use crate::memory::MemoryPlan;
 
@@ -23,9 +24,27 @@ impl ParquetRows {
         Err(refusal(file))
     }
 
+    pub(super) fn open_with(file: &InputFile, _: Plan, _: &[String], _: MemoryPlan, _: FileProgress) -> Result<Self> {
+        Err(refusal(file))
+    }
+
+    pub(super) fn next_parsed(&mut self, _: &ReadOptions) -> Result<Option<Result<ParsedRow, SkipReason>>> {
+        match self.0 {}
+    }
+
     pub(super) fn next_row(&mut self, _: &ReadOptions) -> Result<Option<Row>> {
         match self.0 {}
     }
+}
+
+/// Refuses the file.
+pub(super) fn copy_rows<W: std::io::Write + Send>(
+    file: &InputFile,
+    _: MemoryPlan,
+    _: W,
+    _: impl FnMut(u64) -> Result<Vec<bool>>,
+) -> Result<W> {
+    Err(refusal(file))
 }
 
 fn refusal(file: &InputFile) -> Error {

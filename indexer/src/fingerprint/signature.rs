@@ -108,11 +108,71 @@ impl Signer {
 
     pub(super) fn compute_band_keys(&self, signature: &Signature, keys: &mut Vec<u64>) {
         keys.clear();
-        keys.extend(self.band_seeds.iter().zip(signature.0.chunks(self.rows)).map(|(&band_seed, rows)| {
-            let state = rows.iter().fold(band_seed, |state, &slot| fold(state ^ u64::from(slot), BAND_FACTOR));
-            mix(state)
-        }));
+        let bands = self.band_seeds.iter().zip(signature.0.chunks(self.rows));
+        keys.extend(bands.map(|(&band_seed, rows)| band_key(band_seed, rows)));
     }
+}
+
+/// Bands of any number and width, for who looks for other similarities than an index does.
+///
+/// Slots, bands and keys are those of the recipe, as far as it has so many: 14 bands of 8 are the first 14 of its 32.
+#[derive(Debug, Clone)]
+pub struct BandPlan {
+    /// Each makes [`SLOTS`] slots.
+    signers: Vec<Signer>,
+    band_seeds: Vec<u64>,
+    rows: usize,
+}
+
+/// Buffers that are used again for every document.
+#[derive(Debug, Default)]
+pub struct BandScratch {
+    signatures: Vec<Signature>,
+    slots: Vec<u32>,
+}
+
+impl BandPlan {
+    /// Most bands: those of code have the purposes behind.
+    pub const BANDS_MAX: u32 = 256;
+    /// Most slots.
+    pub const SLOTS_MAX: u32 = 4096;
+
+    /// Makes the plan of `bands` bands of `rows` slots each; at most [`Self::BANDS_MAX`] and [`Self::SLOTS_MAX`] are made.
+    pub fn new(seed: u64, bands: u32, rows: u32) -> Self {
+        let rows = rows.clamp(1, Self::SLOTS_MAX);
+        let bands = bands.clamp(1, Self::BANDS_MAX).min(Self::SLOTS_MAX / rows);
+        let n_signers = (bands as usize * rows as usize).div_ceil(SLOTS);
+        let signer = |n: usize| {
+            let first = super::purpose::PERMUTATIONS + (n * SLOTS) as u64;
+            Signer::new(seed, first, super::purpose::BANDS, 0, 1)
+        };
+        Self {
+            signers: (0..n_signers).map(signer).collect(),
+            band_seeds: (0..u64::from(bands)).map(|band| derive_key(seed, super::purpose::BANDS + band)).collect(),
+            rows: rows as usize,
+        }
+    }
+
+    /// Replaces `keys` by one key a band of a document with these shingles, and returns its first 256 slots.
+    ///
+    /// Cost: that of a signature for every 256 slots.
+    pub fn keys<'s>(&self, shingles: &[u64], scratch: &'s mut BandScratch, keys: &mut Vec<u64>) -> &'s Signature {
+        scratch.signatures.resize_with(self.signers.len(), Signature::default);
+        scratch.slots.clear();
+        for (signer, signature) in self.signers.iter().zip(&mut scratch.signatures) {
+            signer.sign(shingles, signature);
+            scratch.slots.extend_from_slice(signature.slots());
+        }
+        keys.clear();
+        keys.extend(
+            self.band_seeds.iter().zip(scratch.slots.chunks(self.rows)).map(|(&seed, rows)| band_key(seed, rows)),
+        );
+        &scratch.signatures[0]
+    }
+}
+
+fn band_key(band_seed: u64, rows: &[u32]) -> u64 {
+    mix(rows.iter().fold(band_seed, |state, &slot| fold(state ^ u64::from(slot), BAND_FACTOR)))
 }
 
 fn high_half(value: u64) -> u32 {

@@ -409,3 +409,19 @@ fn a_document_in_pieces_has_the_fingerprints_of_its_whole_text() {
         }
     }
 }
+
+#[test]
+fn plans_of_bands_are_those_of_the_recipe_as_far_as_it_goes() {
+    let fingerprinter = Fingerprinter::public();
+    let shingles: Vec<u64> = (0..100_u64).map(|n| mix(n + 1)).collect();
+    let (mut signature, mut expected) = (Signature::default(), Vec::new());
+    fingerprinter.signature(&shingles, &mut signature);
+    fingerprinter.band_keys(&signature, &mut expected);
+    let (mut scratch, mut keys) = (BandScratch::default(), Vec::new());
+    for (bands, rows, n_equal) in [(32, 8, 32), (14, 8, 14), (40, 8, 32), (26, 11, 0)] {
+        let first = BandPlan::new(PUBLIC_SEED, bands, rows).keys(&shingles, &mut scratch, &mut keys);
+        assert_eq!(first, &signature);
+        assert_eq!(keys.len(), bands as usize);
+        assert_eq!(keys.iter().zip(&expected).filter(|(a, b)| a == b).count(), n_equal, "{bands}x{rows}");
+    }
+}

@@ -196,7 +196,7 @@ pub(in crate::cli) struct ColumnArgs {
     pub(in crate::cli) shard_column: Option<String>,
 }
 
-fn parse_document_bytes(text: &str) -> Result<u32, String> {
+pub(super) fn parse_document_bytes(text: &str) -> Result<u32, String> {
     u32::try_from(parse_bytes(text)?)
         .map_err(|_| "expected less than 4GiB: positions in a document have 32 bits".to_owned())
 }

@@ -8,7 +8,7 @@ use copytrace_indexer::limits::BUILD_MEMORY_BYTES_MIN;
 use super::Format;
 use crate::cli::units::parse_bytes;
 
-/// What a command that writes an index may use of the machine; shared by `index`, `serve` and `merge`.
+/// What a command that writes an index may use of the machine; shared by `index`, `serve`, `merge` and `dedup`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ResourceArgs {
     #[arg(
@@ -19,7 +19,7 @@ pub(in crate::cli) struct ResourceArgs {
         value_parser = parse_memory,
         help = "Use at most this much memory (default 2GiB).",
         long_help = "Use at most this much memory, mapped files not counted. More memory means fewer temporary files and longer \
-                     documents: a document of more than a sixteenth of it ends the work. The index is the same for any.\n\
+                     documents: a document of more than a sixteenth of it ends the work. The result is the same for any.\n\
                      Unit: bytes, or with a unit as in 512MiB, 2GiB, 1g. Accepted: 64MiB and more.\n\
                      Default: 2GiB.\n\
                      Example: --memory 8GiB"
@@ -30,7 +30,7 @@ pub(in crate::cli) struct ResourceArgs {
         value_name = "N",
         value_parser = parse_threads,
         help = "Work with this many threads.",
-        long_help = "Work with this many threads. The index is the same for any number.\n\
+        long_help = "Work with this many threads. The result is the same for any number.\n\
                      Default: one per core. Accepted: 1 to 1024.\n\
                      Example: --threads 4"
     )]

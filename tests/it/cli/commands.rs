@@ -57,6 +57,20 @@ fn options_reach_the_library() {
         ],
     );
     check_calls("check --index i --index j --policy p.toml", &[r#"indexes: [ "i", "j", ], policy: Some( "p.toml", )"#]);
+    check_calls(
+        "dedup a b --out o --level exact --keep 3 --keep-per s --prefer q --preset stack --weights --strict --work w --id-column i",
+        &[
+            r#"inputs: [ "a", "b", ], out: "o", work: Some( "w", )"#,
+            "levels: [ Exact, ], threshold: 0.7, bands: 25, rows: 10, shingle: Words( 5, ), keep: 3",
+            r#"keep_per: Some( "s", ), prefer: "q""#,
+            "has_weights: true",
+            r#"id: Some( "i", )"#,
+            "is_strict: true",
+        ],
+    );
+    check_calls("dedup a --out o --preset stack --threshold 0.9", &["threshold: 0.9, bands: 25"]);
+    check_calls("stage verify --work w --part 2/7", &["Other( Verify, ) w Part { number: 2, of: 7 }"]);
+    check_calls("stage sign a --work w", &[r#"Sign { inputs: [ "a", ]"#]);
     check_calls("serve", &[r#"indexes: [ ".copytrace/index", ]"#, "listen: 127.0.0.1:50051"]);
     check_calls("serve --listen localhost:0 --index i --index j", &[r#"[ "i", "j", ]"#, "listen: 127.0.0.1:0"]);
     check_calls(
@@ -131,6 +145,7 @@ fn summaries_are_as_reviewed() {
         ("index-strange-folder", "index corpus --index it's\u{a0}mine"),
         ("index-json", "index corpus --index corpus-index --format json"),
         ("merge", "merge --index corpus-index --from other-index"),
+        ("dedup-plan", "dedup corpus.jsonl --out clean --plan"),
         ("merge-nothing", "merge --index corpus-index"),
         ("merge-json", "merge --index corpus-index --from other-index --format json"),
         ("inspect", "inspect --index corpus-index"),

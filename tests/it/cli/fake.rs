@@ -143,6 +143,43 @@ impl Backend for Fake {
         })
     }
 
+    fn dedup(
+        &self,
+        options: &copytrace::dedup::run::Options,
+        _: &dyn ProgressSink,
+        _: &(dyn Fn(copytrace::dedup::run::Stage) + Sync),
+    ) -> anyhow::Result<copytrace::dedup::run::Outcome> {
+        self.called(format!("{options:#?}"))?;
+        let report = copytrace::dedup::report::Report { rules: options.rules.clone(), ..Default::default() };
+        Ok(copytrace::dedup::run::Outcome { report, left_out: Vec::new() })
+    }
+
+    fn plan(
+        &self,
+        inputs: &[std::path::PathBuf],
+        rules: &copytrace::dedup::recipe::Rules,
+        _: copytrace::dedup::run::Resources,
+    ) -> anyhow::Result<copytrace::dedup::plan::Plan> {
+        self.called(format!("plan {inputs:?} {rules:#?}"))?;
+        Ok(copytrace::dedup::plan::Plan {
+            files: 3,
+            input_bytes: 12_000_000_000,
+            rows: 9_000_000,
+            ..Default::default()
+        })
+    }
+
+    fn stage(
+        &self,
+        options: &copytrace::dedup::run::StageOptions,
+        work: &std::path::Path,
+        part: copytrace::dedup::work::Part,
+        _: copytrace::dedup::run::Resources,
+        _: &dyn ProgressSink,
+    ) -> anyhow::Result<()> {
+        self.called(format!("{options:#?} {} {part:?}", work.display()))
+    }
+
     fn merge(&self, options: &MergeOptions, progress: &dyn ProgressSink) -> anyhow::Result<MergeSummary> {
         self.called(format!("{options:#?}"))?;
         progress.report(Snapshot { input_bytes_done: 1, input_bytes: 2, documents: 1, step: Step::Reading });

@@ -9,12 +9,24 @@ use super::{Run, assert_snapshot};
 
 #[test]
 fn help_is_as_reviewed() {
-    for name in ["copytrace", "index", "check", "serve", "remove", "merge", "inspect"] {
+    for name in [
+        "copytrace",
+        "index",
+        "check",
+        "dedup",
+        "stage sign",
+        "stage verify",
+        "stage apply",
+        "serve",
+        "remove",
+        "merge",
+        "inspect",
+    ] {
         let line = if name == "copytrace" { String::new() } else { format!("{name} ") };
         for (form, flag) in [("short", "-h"), ("long", "--help")] {
             let outcome = Run::new(&format!("{line}{flag}")).over(&Fake::new());
             assert_eq!((outcome.exit, outcome.stderr.as_str()), (Exit::Clean, ""), "{name} {form}");
-            assert_snapshot(&format!("help-{name}-{form}.txt"), &outcome.stdout);
+            assert_snapshot(&format!("help-{}-{form}.txt", name.replace(' ', "-")), &outcome.stdout);
         }
     }
 }
@@ -71,6 +83,17 @@ fn wrong_calls_are_refused_with_a_remedy() {
         "check --index i src",
         "check --index i a.txt b.txt",
         "check --index i --prompt no/such/prompt Cargo.toml",
+        "dedup",
+        "dedup a.jsonl",
+        "dedup a.jsonl --out o --level fuzzy",
+        "dedup a.jsonl --out o --threshold high",
+        "dedup a.jsonl --out o --preset mine",
+        "stage sort --work w",
+        "stage sign --work w",
+        "stage verify",
+        "stage verify --work w --part 0/3",
+        "stage verify --work w --part 4/3",
+        "stage apply --work w",
         "serve --listen 50051",
         "serve --listen example.org:50051",
         "serve corpus.jsonl --index a --index b",

@@ -10,6 +10,7 @@
 
 mod footer;
 mod pages;
+mod rewrite;
 mod schema;
 #[cfg(test)]
 pub(super) mod tests;
@@ -22,19 +23,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::column::reader::ColumnReaderImpl;
-use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, FloatType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
-use super::cells::{Cell, RowContext, assemble};
+use super::cells::{Cell, Fraction, RowContext, assemble, assemble_without_language};
 use super::columns::{Fit, LISTED_NAMES_MAX, Plan, Role};
 use super::input::InputFile;
+use super::lines::{ParsedRow, value_of};
 use super::options::ReadOptions;
 use super::progress::FileProgress;
-use super::{Row, Skipped};
+use super::{Row, SkipReason, Skipped};
 use crate::error::{Error, Result};
 use crate::memory::MemoryPlan;
 use pages::{CheckedPages, TooLarge};
+pub(super) use rewrite::copy_rows;
 use schema::{Column, Kind};
 
 /// Rows that are decoded at once. A batch keeps alive the pages it was taken from, and with few rows those are few.
@@ -52,7 +55,10 @@ pub(super) fn resolve(file: &InputFile, plan: &Plan) -> Result<Plan> {
         let (fits, expected) = match (role, &column.kind) {
             (Role::Text, kind) => (*kind == Kind::Text, "text"),
             (Role::License, Kind::Texts) => (true, ""),
-            (_, kind) => (!matches!(kind, Kind::Texts | Kind::Other(_)), "text or integers of 32 or 64 bits"),
+            (_, kind) => (
+                !matches!(kind, Kind::Texts | Kind::Float | Kind::Double | Kind::Other(_)),
+                "text or integers of 32 or 64 bits",
+            ),
         };
         if fits {
             return Fit::Fits;
@@ -60,6 +66,8 @@ pub(super) fn resolve(file: &InputFile, plan: &Plan) -> Result<Plan> {
         let found = match &column.kind {
             Kind::Text => "text",
             Kind::Int32 { .. } | Kind::Int64 { .. } => "integers",
+            Kind::Float => "FLOAT values",
+            Kind::Double => "DOUBLE values",
             Kind::Texts => "lists of texts",
             Kind::Other(what) => what,
         };
@@ -77,6 +85,8 @@ pub(super) struct ParquetRows {
     plan: Plan,
     /// The columns of the plan, by slot.
     columns: Vec<Column>,
+    /// Slots of the further columns.
+    further_slots: Vec<usize>,
     n_groups_opened: usize,
     group: Option<Group>,
     row: u64,
@@ -98,9 +108,34 @@ struct Group {
 impl ParquetRows {
     /// Opens a file; `plan` is what [`resolve`] returned for it.
     pub(super) fn open(file: &InputFile, plan: Plan, memory: MemoryPlan, progress: FileProgress) -> Result<Self> {
+        Self::open_with(file, plan, &[], memory, progress)
+    }
+
+    /// Opens a file of which further columns are read too.
+    pub(super) fn open_with(
+        file: &InputFile,
+        plan: Plan,
+        further: &[String],
+        memory: MemoryPlan,
+        progress: FileProgress,
+    ) -> Result<Self> {
         let (opened, metadata, known) = open(&file.path)?;
         let find = |name: &String| schema::find(&known, name).cloned();
-        let columns: Option<Vec<Column>> = plan.names().iter().map(find).collect();
+        let mut names = plan.names().to_vec();
+        let mut further_slots = Vec::new();
+        for name in further {
+            if find(name).is_none() {
+                let available = known.iter().map(|column| column.name.clone()).take(LISTED_NAMES_MAX).collect();
+                let (path, wanted) = (file.path.clone(), name.clone());
+                return Err(Error::MissingColumn { path, role: "further", wanted, available });
+            }
+            // A column may be of a role too; it is read once all the same.
+            further_slots.push(names.iter().position(|known| known == name).unwrap_or_else(|| {
+                names.push(name.clone());
+                names.len() - 1
+            }));
+        }
+        let columns: Option<Vec<Column>> = names.iter().map(find).collect();
         let columns = columns.ok_or_else(|| {
             input_error(&file.path)("the file changed while it was read: expected the columns it had before".to_owned())
         })?;
@@ -111,6 +146,7 @@ impl ParquetRows {
             metadata,
             plan,
             columns,
+            further_slots,
             n_groups_opened: 0,
             group: None,
             row: 0,
@@ -125,6 +161,30 @@ impl ParquetRows {
     /// [`Error::Input`] where the file is damaged, [`Error::Argument`] for a page that is too long for the memory. There are no more rows
     /// then.
     pub(super) fn next_row(&mut self, options: &ReadOptions) -> Result<Option<Row>> {
+        let assembled = self.next(options, |_, plan, cells, context| assemble(plan, cells, context))?;
+        Ok(assembled.map(|row| match row {
+            Ok(document) => Row::Document(document),
+            Err(reason) => Row::Skipped(Skipped { path: self.path.clone(), row: self.row, reason }),
+        }))
+    }
+
+    /// Returns the next row with the values of the further columns; `None` at the end.
+    ///
+    /// # Errors
+    /// As [`Self::next_row`].
+    pub(super) fn next_parsed(&mut self, options: &ReadOptions) -> Result<Option<Result<ParsedRow, SkipReason>>> {
+        self.next(options, |further_slots, plan, cells, context| {
+            let values = further_slots.iter().map(|&slot| value_of(&cells[slot])).collect();
+            let document = assemble_without_language(plan, cells, context)?;
+            Ok(ParsedRow { document, values })
+        })
+    }
+
+    fn next<T>(
+        &mut self,
+        options: &ReadOptions,
+        make: impl FnOnce(&[usize], &Plan, &mut [Cell<'_>], RowContext<'_>) -> Result<T, SkipReason>,
+    ) -> Result<Option<Result<T, SkipReason>>> {
         while self.group.as_ref().is_none_or(|group| group.n_ready == 0) {
             if !self.decode_batch()? && !self.open_group()? {
                 return Ok(None);
@@ -140,10 +200,7 @@ impl ParquetRows {
             document_bytes_max: options.document_bytes_max,
         };
         let mut cells: Vec<Cell<'_>> = group.columns.iter_mut().map(ColumnValues::next_cell).collect();
-        Ok(Some(match assemble(&self.plan, &mut cells, context) {
-            Ok(document) => Row::Document(document),
-            Err(reason) => Row::Skipped(Skipped { path: self.path.clone(), row: self.row, reason }),
-        }))
+        Ok(Some(make(&self.further_slots, &self.plan, &mut cells, context)))
     }
 
     /// Opens the next row group; `false` after the last.
@@ -249,6 +306,8 @@ enum Values {
     Text { reader: Box<ColumnReaderImpl<ByteArrayType>>, batch: Vec<ByteArray> },
     Int32 { reader: Box<ColumnReaderImpl<Int32Type>>, batch: Vec<i32>, is_signed: bool },
     Int64 { reader: Box<ColumnReaderImpl<Int64Type>>, batch: Vec<i64>, is_signed: bool },
+    Float { reader: Box<ColumnReaderImpl<FloatType>>, batch: Vec<f32> },
+    Double { reader: Box<ColumnReaderImpl<DoubleType>>, batch: Vec<f64> },
 }
 
 impl ColumnValues {
@@ -263,6 +322,8 @@ impl ColumnValues {
             Kind::Int64 { is_signed } => {
                 Values::Int64 { reader: Box::new(ColumnReaderImpl::new(leaf, pages)), batch: Vec::new(), is_signed }
             }
+            Kind::Float => Values::Float { reader: Box::new(ColumnReaderImpl::new(leaf, pages)), batch: Vec::new() },
+            Kind::Double => Values::Double { reader: Box::new(ColumnReaderImpl::new(leaf, pages)), batch: Vec::new() },
             Kind::Text | Kind::Texts | Kind::Other(_) => {
                 Values::Text { reader: Box::new(ColumnReaderImpl::new(leaf, pages)), batch: Vec::new() }
             }
@@ -297,6 +358,14 @@ impl ColumnValues {
                 batch.clear();
                 reader.read_records(n_rows, def_levels, rep_levels, batch)
             }
+            Values::Float { reader, batch } => {
+                batch.clear();
+                reader.read_records(n_rows, def_levels, rep_levels, batch)
+            }
+            Values::Double { reader, batch } => {
+                batch.clear();
+                reader.read_records(n_rows, def_levels, rep_levels, batch)
+            }
         }?;
         Ok(n_rows)
     }
@@ -312,6 +381,12 @@ impl ColumnValues {
         let idx = self.value_idx - 1;
         match &self.values {
             Values::Text { batch, .. } => batch.get(idx).map_or(Cell::Null, text_cell),
+            Values::Float { batch, .. } => {
+                batch.get(idx).map_or(Cell::Null, |&value| Cell::Fraction(Fraction::new(value.into())))
+            }
+            Values::Double { batch, .. } => {
+                batch.get(idx).map_or(Cell::Null, |&value| Cell::Fraction(Fraction::new(value)))
+            }
             Values::Int32 { batch, is_signed, .. } => batch.get(idx).map_or(Cell::Null, |&value| {
                 Cell::Integer(if *is_signed { value.to_string() } else { value.cast_unsigned().to_string() })
             }),

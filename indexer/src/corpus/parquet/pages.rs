@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use parquet::basic::{Compression, Encoding};
+use parquet::basic::{Compression, Encoding, Type};
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
@@ -77,8 +77,13 @@ const GZIP_BYTES_UNCHECKED: u64 = 1 << 20;
 /// The old LZ4 codec does so too, up to 255 times the input.
 const LZ4_BYTES_MAX: u64 = PAGE_BYTES_MAX / 255;
 
+/// Least bytes of a dictionary's entry, but for fixed lengths below: a text has its length before it.
+const ENTRY_BYTES_MIN: usize = 4;
+
 /// The pages of one column of one row group.
 pub(super) struct CheckedPages {
+    /// Least bytes of an entry of a dictionary.
+    entry_bytes_min: usize,
     pages: SerializedPageReader<File>,
     file: Arc<File>,
     compression: Compression,
@@ -119,6 +124,12 @@ impl CheckedPages {
             pages: SerializedPageReader::new(Arc::clone(file), column, n_rows, None)?,
             file: Arc::clone(file),
             compression: column.compression(),
+            entry_bytes_min: match column.column_type() {
+                Type::FIXED_LEN_BYTE_ARRAY => {
+                    usize::try_from(column.column_descr().type_length()).unwrap_or(1).clamp(1, ENTRY_BYTES_MIN)
+                }
+                _ => ENTRY_BYTES_MIN,
+            },
             max_rep_level: column.column_descr().max_rep_level(),
             max_def_level: column.column_descr().max_def_level(),
             offset,
@@ -202,8 +213,7 @@ impl CheckedPages {
         let n_values = page.num_values();
         let (buffer, encoding) = (page.buffer(), page.encoding());
         if page.is_dictionary_page() {
-            // Every value takes 4 bytes at least: a text its length.
-            let fits = n_values <= DICTIONARY_VALUES_MAX && n_values as usize <= buffer.len() / 4;
+            let fits = n_values <= DICTIONARY_VALUES_MAX && n_values as usize <= buffer.len() / self.entry_bytes_min;
             if !fits {
                 return Err(error("a dictionary has more entries than bytes"));
             }

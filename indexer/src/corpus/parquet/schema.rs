@@ -31,6 +31,10 @@ pub(super) enum Kind {
         /// Whether it has a sign.
         is_signed: bool,
     },
+    /// One number of 32 bits with a fraction.
+    Float,
+    /// One number of 64 bits with a fraction.
+    Double,
     /// A list of texts.
     Texts,
     /// Something else, as the message names it.
@@ -106,6 +110,8 @@ fn kind_of(field: &Type) -> Kind {
         (PhysicalType::BYTE_ARRAY, _) => Kind::Text,
         (PhysicalType::INT32, None | Some(LogicalType::Integer(_))) => Kind::Int32 { is_signed },
         (PhysicalType::INT64, None | Some(LogicalType::Integer(_))) => Kind::Int64 { is_signed },
+        (PhysicalType::FLOAT, None) => Kind::Float,
+        (PhysicalType::DOUBLE, None) => Kind::Double,
         _ => Kind::Other(describe(field)),
     }
 }
@@ -170,7 +176,7 @@ mod tests {
             ("numbers", 8, other("a list of INT32 values")),
             ("nested", 9, other("a list or map of groups")),
             ("map", 10, other("a list or map of groups")),
-            ("score", 12, other("DOUBLE values")),
+            ("score", 12, Kind::Double),
             ("id", 13, Kind::Int32 { is_signed: true }),
             ("day", 14, other("INT64 values")),
             ("metadata.license", 15, Kind::Text),

@@ -1,0 +1,137 @@
+//! Rows of one input file in blocks, of whatever format, with the numbers of their first lines.
+
+use copytrace_indexer::Result;
+use copytrace_indexer::corpus::SkipReason;
+use copytrace_indexer::corpus::input::{Format, InputFile};
+use copytrace_indexer::corpus::lines::{LineBlock, LineBlocks, LineParser, ParsedRow};
+use copytrace_indexer::corpus::rows::{ParsedRows, hash_file};
+use copytrace_indexer::limits::LINE_BYTES_MAX;
+
+use super::context::Context;
+
+/// Some rows of a file.
+pub(super) enum Block {
+    /// Lines that are to be parsed.
+    Lines(LineBlock),
+    /// Rows that were parsed as they were read.
+    Rows(Vec<Result<ParsedRow, SkipReason>>),
+}
+
+impl Block {
+    /// Returns how many rows it completes.
+    pub(super) fn n_rows(&self) -> u64 {
+        let n = match self {
+            Self::Rows(rows) => rows.len(),
+            Self::Lines(block) if block.is_overlong => usize::from(!block.goes_on),
+            Self::Lines(block) => block.lines().filter(|(_, is_row)| *is_row).count(),
+        };
+        n as u64
+    }
+
+    /// Returns how many lines it completes.
+    fn n_lines(&self) -> u64 {
+        match self {
+            Self::Lines(block) if !block.is_overlong => block.lines().count() as u64,
+            other => other.n_rows(),
+        }
+    }
+}
+
+/// Parses what was not parsed yet.
+pub(super) struct BlockParser(Option<LineParser>);
+
+impl BlockParser {
+    /// Calls `each` with every row that `is_wanted`: its number within the block, its one-based line, and the document or why it holds none.
+    pub(super) fn for_each(
+        &self,
+        block: Block,
+        first_line: u64,
+        mut is_wanted: impl FnMut(u64) -> bool,
+        mut each: impl FnMut(u64, u64, Result<ParsedRow, SkipReason>),
+    ) {
+        match (block, &self.0) {
+            (Block::Rows(rows), _) => {
+                let rows = (0..).zip(rows).filter(|(idx, _)| is_wanted(*idx));
+                rows.for_each(|(idx, row)| each(idx, first_line + idx, row));
+            }
+            (Block::Lines(block), _) if block.is_overlong => {
+                // A row when its last piece is there.
+                if !block.goes_on && is_wanted(0) {
+                    let bytes_max = LINE_BYTES_MAX as u64;
+                    each(0, first_line, Err(SkipReason::TooLong { bytes: bytes_max + 1, bytes_max }));
+                }
+            }
+            (Block::Lines(block), Some(parser)) => {
+                let rows = block.lines().enumerate().filter(|(_, (_, is_row))| *is_row);
+                for (row, (idx, (line, _))) in (0..).zip(rows).filter(|(row, _)| is_wanted(*row)) {
+                    let number = first_line + idx as u64;
+                    each(row, number, parser.parse(line, number, block.is_first && idx == 0));
+                }
+            }
+            // Lines come from files of lines, which have a parser.
+            (Block::Lines(_), None) => {}
+        }
+    }
+
+    /// Parses a line of a block.
+    pub(super) fn parse(&self, line: &[u8], is_first: bool) -> Option<ParsedRow> {
+        self.0.as_ref()?.parse(line, 1, is_first).ok()
+    }
+}
+
+/// Reads a file.
+pub(super) struct Blocks<'a> {
+    source: Source,
+    file: InputFile,
+    n_lines: u64,
+    n_bytes: u64,
+    context: &'a Context<'a>,
+}
+
+enum Source {
+    Lines(Box<LineBlocks>),
+    Rows(Box<ParsedRows>),
+}
+
+impl<'a> Blocks<'a> {
+    /// Opens a file, and returns what parses its blocks; `columns` are further ones to read.
+    pub(super) fn open(file: InputFile, context: &'a Context<'a>, columns: &[String]) -> Result<(Self, BlockParser)> {
+        let options = context.read_options()?;
+        let (source, parser) = if file.format == Format::Parquet {
+            (Source::Rows(Box::new(ParsedRows::open(&file, &options, columns)?)), None)
+        } else {
+            let parser = LineParser::open(&file, &options, columns)?;
+            (Source::Lines(Box::new(LineBlocks::open(&file, context.memory())?)), Some(parser))
+        };
+        Ok((Self { source, file, n_lines: 0, n_bytes: 0, context }, BlockParser(parser)))
+    }
+
+    /// Returns the next block and the one-based number of its first line.
+    pub(super) fn next(&mut self) -> Result<Option<(Block, u64)>> {
+        let (block, n_bytes) = match &mut self.source {
+            Source::Lines(blocks) => (blocks.next_block()?.map(Block::Lines), blocks.stored_bytes()),
+            Source::Rows(rows) => {
+                let block = rows.next_block()?;
+                ((!block.is_empty()).then_some(Block::Rows(block)), rows.stored_bytes())
+            }
+        };
+        let Some(block) = block else { return Ok(None) };
+        let first_line = self.n_lines + 1;
+        self.n_lines += block.n_lines();
+        self.context.progress.advance(n_bytes.saturating_sub(std::mem::replace(&mut self.n_bytes, n_bytes)));
+        Ok(Some((block, first_line)))
+    }
+
+    /// Returns how many stored bytes were read.
+    pub(super) fn stored_bytes(&self) -> u64 {
+        self.n_bytes
+    }
+
+    /// Returns the hash of the stored bytes.
+    pub(super) fn checksum(&self) -> Result<u64> {
+        match &self.source {
+            Source::Lines(blocks) => Ok(blocks.checksum()),
+            Source::Rows(_) => hash_file(&self.file),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The stages, one by one or all in order.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use copytrace_indexer::corpus::input::{Discovery, LeftOut, discover};
+use copytrace_indexer::fingerprint::Fingerprinter;
+use copytrace_indexer::index::storage::{DiskStorage, Storage};
+use copytrace_indexer::recipe::{PUBLIC_SEED, Recipe};
+use copytrace_indexer::{Error, Result};
+
+use super::context::{Context, Progress};
+use super::facts::{ApplyFacts, SignFacts};
+use super::file::{Kind, io_error};
+use super::recipe::{Pass, Rules};
+use super::report::{Report, make_report};
+use super::work::{Part, Receipt, Step, Work};
+use super::{apply, band_merge, cluster, emit, html, sign, verify};
+
+/// Folder for the files between stages where none is named, below that of the output.
+const WORK: &str = "work";
+/// Bytes of the list of removed rows that are copied at once.
+const PIECE_BYTES: usize = 1 << 20;
+/// Lock of the work folder.
+const LOCK: &str = "LOCK";
+
+/// A stage that can be called by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Rows to records and keys.
+    Sign,
+    /// Keys to buckets.
+    BandMerge,
+    /// Buckets to groups.
+    Cluster,
+    /// Groups to decisions.
+    Verify,
+    /// Decisions to output.
+    Apply,
+}
+
+impl Stage {
+    /// All stages, in their order.
+    pub const ALL: [Self; 5] = [Self::Sign, Self::BandMerge, Self::Cluster, Self::Verify, Self::Apply];
+
+    /// Returns the name by which it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sign => "sign",
+            Self::BandMerge => "band-merge",
+            Self::Cluster => "cluster",
+            Self::Verify => "verify",
+            Self::Apply => "apply",
+        }
+    }
+}
+
+/// What a run may use of the machine; no result depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resources {
+    /// Threads; 0 for one a core.
+    pub threads: usize,
+    /// Memory to be used at most, in bytes, mapped files not counted.
+    pub memory_bytes: usize,
+    /// Seed of all hashes.
+    pub seed: u64,
+    /// Whether the first row that holds no document ends the pass.
+    pub is_strict: bool,
+}
+
+impl Default for Resources {
+    fn default() -> Self {
+        let memory_bytes = copytrace_indexer::limits::BUILD_MEMORY_BYTES;
+        Self { threads: 0, memory_bytes, seed: PUBLIC_SEED, is_strict: false }
+    }
+}
+
+/// What a whole pass is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Files and folders to read.
+    pub inputs: Vec<PathBuf>,
+    /// Where the output goes.
+    pub out: PathBuf,
+    /// Folder for the files between stages; below `out` where none is named.
+    pub work: Option<PathBuf>,
+    /// What is removed.
+    pub rules: Rules,
+    /// What may be used.
+    pub resources: Resources,
+}
+
+/// What a whole pass did.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What was read and removed.
+    pub report: Report,
+    /// Files of the given folders that are no data.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Does a whole pass; what was done before is not done again. `on_stage` is called as each stage begins.
+///
+/// # Errors
+/// What reading, writing or a damaged file of the work folder says. Stages that were done stay done, and nothing below `kept/` is half written.
+pub fn dedup(options: &Options, progress: &Progress, on_stage: &(dyn Fn(Stage) + Sync)) -> Result<Outcome> {
+    let Discovery { files, left_out } = discover(&options.inputs)?;
+    let pass = Pass::new(options.rules.clone(), options.resources.seed, files)?;
+    let folder = options.work.clone().unwrap_or_else(|| options.out.join(WORK));
+    let storage: Arc<dyn Storage> = Arc::new(DiskStorage::new(folder));
+    let out = DiskStorage::new(&options.out);
+    out.create_dir(Path::new(""))?;
+    storage.create_dir(Path::new(""))?;
+    let _lock = storage.lock(Path::new(LOCK))?;
+    let work = Work::create(storage, pass)?;
+    work.sweep()?;
+    sweep_out(&out)?;
+    let report = with_context(&work, options.resources, progress, |context| {
+        for stage in Stage::ALL {
+            on_stage(stage);
+            run_stage(context, stage, Part::default(), &out)?;
+        }
+        finish(&work, &out)
+    })?;
+    for (step, name) in [
+        (Step::Sign, "contents"),
+        (Step::Sign, "bands"),
+        (Step::BandMerge, "equals"),
+        (Step::BandMerge, "buckets"),
+        (Step::Cluster, "members"),
+        (Step::Cluster, "wanted"),
+        (Step::Sets, "sets"),
+        (Step::Sets, "set-index"),
+    ] {
+        work.drop_files(step, name)?;
+    }
+    Ok(Outcome { report, left_out })
+}
+
+/// What one stage is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StageOptions {
+    /// [`Stage::Sign`] is told everything; the folder remembers it.
+    Sign {
+        /// Files and folders to read.
+        inputs: Vec<PathBuf>,
+        /// What is removed.
+        rules: Box<Rules>,
+    },
+    /// [`Stage::Apply`] is told where the output goes.
+    Apply {
+        /// The folder.
+        out: PathBuf,
+    },
+    /// Any other.
+    Other(Stage),
+}
+
+/// Does the units of one part of one stage; those that are done are not done again.
+///
+/// # Errors
+/// As [`dedup`], and where a stage before is not done.
+pub fn run_one(
+    options: &StageOptions,
+    work: &Path,
+    part: Part,
+    resources: Resources,
+    progress: &Progress,
+) -> Result<()> {
+    let storage: Arc<dyn Storage> = Arc::new(DiskStorage::new(work));
+    let work = match options {
+        StageOptions::Sign { inputs, rules } => {
+            Work::create(storage, Pass::new((**rules).clone(), resources.seed, discover(inputs)?.files)?)?
+        }
+        StageOptions::Apply { .. } | StageOptions::Other(_) => Work::open(storage)?,
+    };
+    let (stage, out) = match options {
+        StageOptions::Sign { .. } => (Stage::Sign, PathBuf::new()),
+        StageOptions::Apply { out } => (Stage::Apply, out.clone()),
+        StageOptions::Other(stage) => (*stage, PathBuf::new()),
+    };
+    let out = DiskStorage::new(out);
+    with_context(&work, resources, progress, |context| {
+        if stage == Stage::Apply {
+            out.create_dir(Path::new(""))?;
+        }
+        run_stage(context, stage, part, &out)?;
+        // Whoever does the last unit writes what is of all units.
+        if stage == Stage::Apply && is_applied(&work)? { finish(&work, &out).map(drop) } else { Ok(()) }
+    })
+}
+
+fn with_context<T: Send>(
+    work: &Work,
+    resources: Resources,
+    progress: &Progress,
+    run: impl FnOnce(&Context<'_>) -> Result<T> + Send,
+) -> Result<T> {
+    let recipe: Recipe = work.pass.fingerprints;
+    let path = work.storage.display_path(Path::new("recipe.json"));
+    let fingerprinter = Fingerprinter::from_recipe(&recipe, resources.seed, &path)?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(resources.threads).build();
+    let pool = pool.map_err(|error| Error::Internal { component: "thread pool", problem: error.to_string() })?;
+    let context = Context {
+        work,
+        fingerprinter,
+        seed: resources.seed,
+        threads: pool.current_num_threads(),
+        memory_bytes: resources.memory_bytes,
+        is_strict: resources.is_strict,
+        progress,
+    };
+    pool.install(|| run(&context))
+}
+
+fn run_stage(context: &Context<'_>, stage: Stage, part: Part, out: &dyn Storage) -> Result<()> {
+    match stage {
+        Stage::Sign => sign::sign(context, part),
+        Stage::BandMerge => band_merge::band_merge(context, part),
+        Stage::Cluster => cluster::cluster(context),
+        Stage::Verify => verify::verify(context, part),
+        Stage::Apply => apply::apply(context, part, out),
+    }
+}
+
+fn is_applied(work: &Work) -> Result<bool> {
+    for unit in 0..work.pass.units().len() {
+        if work.receipt::<ApplyFacts>(Step::Apply, unit)?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Removes files that a killed run was writing.
+fn sweep_out(out: &dyn Storage) -> Result<()> {
+    for name in out.list(Path::new(""))?.iter().filter(|name| name.starts_with("tmp-")) {
+        out.remove_file(Path::new(name))?;
+    }
+    Ok(())
+}
+
+/// Writes what is of all units: the list of removed rows, and the report.
+fn finish(work: &Work, out: &dyn Storage) -> Result<Report> {
+    let signed: Vec<Receipt<SignFacts>> = sign::receipts(work)?;
+    let copy = |name: &'static str, kind: Kind, write: &mut dyn FnMut(&[u8]) -> Result<()>| {
+        for unit in 0..signed.len() {
+            let receipt: Receipt<ApplyFacts> = work.expect_receipt(Step::Apply, unit)?;
+            let file = work.open_file(&receipt, Step::Apply, name, kind)?;
+            for start in (0..file.payload_bytes()).step_by(PIECE_BYTES) {
+                write(file.slice(start..file.payload_bytes().min(start + PIECE_BYTES))?)?;
+            }
+            file.ensure_whole()?;
+        }
+        Ok(())
+    };
+    write_whole(out, "removed.jsonl", |write| copy("removed", Kind::Removed, write))?;
+    if work.pass.rules.repository.is_some() {
+        write_whole(out, "reported.jsonl", |write| copy("reported", Kind::Reported, write))?;
+    }
+    write_whole(out, "cuts.jsonl", |_| Ok(()))?;
+    emit::emit(work, &signed, out)?;
+    let report = make_report(work)?;
+    let json = serde_json::to_string_pretty(&report)
+        .map_err(|error| Error::Internal { component: "report", problem: error.to_string() })?;
+    write_whole(out, "report.json", |write| write(format!("{json}\n").as_bytes()))?;
+    write_whole(out, "report.html", |write| write(html::page(&report).as_bytes()))?;
+    Ok(report)
+}
+
+fn write_whole(
+    out: &dyn Storage,
+    name: &str,
+    body: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
+) -> Result<()> {
+    let temporary = Work::temporary(name);
+    let shown = out.display_path(Path::new(name));
+    let mut file = out.create(&temporary)?;
+    let written = body(&mut |bytes| file.write_all(bytes).map_err(|source| io_error("write", &shown, source)));
+    let written = written
+        .and_then(|()| file.flush().and_then(|()| file.sync()).map_err(|source| io_error("write", &shown, source)));
+    if let Err(error) = written {
+        let _ = out.remove_file(&temporary);
+        return Err(error);
+    }
+    drop(file);
+    out.rename(&temporary, Path::new(name))?;
+    out.sync_dir(Path::new(""))
+}
