@@ -1,5 +1,6 @@
 //! The engine: indexes and a policy; a text in, an answer out.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::index::storage::Storage;
 use copytrace_indexer::syntax::Trouble;
 
-use super::answer::{Answer, IndexVersion, Match};
+use super::answer::{Answer, DocumentRef, IndexVersion, LineSpan, Match};
 use super::code::{CodeBuffers, CodeSubject, CodeWords, Found, find_rare_words};
 use super::common::{Commonness, GramSize, WordGrams};
 use super::describe::Context;
@@ -106,7 +107,7 @@ impl Engine {
             let generation = named.index.generation().0;
             answer.indexes.push(IndexVersion { name: named.name.to_string(), generation });
         }
-        answer.matches.sort_by(best_first);
+        sort_best_first(&mut answer.matches);
         answer.degraded.sort_unstable();
         answer.degraded.dedup();
         answer.verdict = self.policy.decide(&answer.matches, &request.text, &answer.degraded);
@@ -340,17 +341,41 @@ fn weight(copy: &Copy) -> f64 {
 }
 
 /// What counts comes first: not common, many words, few edits, the more literal kind, much evidence; then a fixed order.
-fn best_first(a: &Match, b: &Match) -> std::cmp::Ordering {
+///
+/// Of one stretch of one document that is told twice, by its code and, with its comments, as an edited copy of words, the code comes first.
+fn sort_best_first(matches: &mut Vec<Match>) {
     let weight = |found: &Match| f64::from(found.matched_tokens) * found.score;
     // Idioms of code, which no rule counts, come behind what is sure to be a copy.
     let is_sure = |found: &Match| found.code.as_ref().is_none_or(|code| code.support > 0.0);
-    a.common
-        .cmp(&b.common)
-        .then(is_sure(b).cmp(&is_sure(a)))
-        .then(weight(b).total_cmp(&weight(a)))
-        .then(a.kind.cmp(&b.kind))
-        .then(b.evidence_bits.total_cmp(&a.evidence_bits))
-        .then(a.query_span.start_byte.cmp(&b.query_span.start_byte))
-        .then(a.document.cmp(&b.document))
-        .then(a.source_span.start_byte.cmp(&b.source_span.start_byte))
+    let mut code: BTreeMap<DocumentRef, Vec<(LineSpan, f64)>> = BTreeMap::new();
+    for found in matches.iter().filter(|found| found.code.is_some() && is_sure(found)) {
+        code.entry(found.document.clone()).or_default().push((found.query_span, weight(found)));
+    }
+    let overlaps = |a: LineSpan, b: LineSpan| a.start_byte < b.end_byte && b.start_byte < a.end_byte;
+    let rank = |found: &Match| {
+        let is_edited = found.code.is_none() && found.kind == CopyKind::Edited;
+        let beside = code.get(&found.document).filter(|_| is_edited).into_iter().flatten();
+        let above = beside.filter(|(span, _)| overlaps(*span, found.query_span)).map(|(_, weight)| *weight);
+        (above.fold(weight(found), f64::min), is_edited)
+    };
+    let mut ranked: Vec<(f64, bool, Match)> = std::mem::take(matches)
+        .into_iter()
+        .map(|found| {
+            let (weight, is_edited) = rank(&found);
+            (weight, is_edited, found)
+        })
+        .collect();
+    ranked.sort_by(|(a_weight, a_edited, a), (b_weight, b_edited, b)| {
+        a.common
+            .cmp(&b.common)
+            .then(is_sure(b).cmp(&is_sure(a)))
+            .then(b_weight.total_cmp(a_weight))
+            .then(a_edited.cmp(b_edited))
+            .then(a.kind.cmp(&b.kind))
+            .then(b.evidence_bits.total_cmp(&a.evidence_bits))
+            .then(a.query_span.start_byte.cmp(&b.query_span.start_byte))
+            .then(a.document.cmp(&b.document))
+            .then(a.source_span.start_byte.cmp(&b.source_span.start_byte))
+    });
+    matches.extend(ranked.into_iter().map(|(_, _, found)| found));
 }

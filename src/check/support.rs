@@ -43,7 +43,7 @@ const ORIGINS_MAX: u32 = 99;
 const LITERALS_MAX: u32 = 4;
 const MEANINGS_MAX: u32 = 8;
 const OWN_NAMES_MAX: u32 = 8;
-/// The sum that the strangers of docs/algorithms.md exceed in 0.2 % of all cases in Rust, and in fewer in Python.
+/// The sum that the strangers of docs/algorithms.md exceed in 2 to 3 of 1,000 cases in Rust, and in fewer in Python.
 const THRESHOLD: f64 = 30.9;
 
 impl Evidence {

@@ -35,7 +35,7 @@ const WHOLE_BYTES_MAX: u32 = 64 << 10;
 #[expect(clippy::cast_possible_truncation, reason = "256 KiB")]
 const LEXED_BYTES: u32 = LEXED_BYTES_MAX as u32;
 /// Words that begin a definition.
-const DEFINITIONS: [&str; 26] = [
+const DEFINITIONS: [&str; 25] = [
     "def ",
     "class ",
     "async def ",
@@ -55,7 +55,6 @@ const DEFINITIONS: [&str; 26] = [
     "private ",
     "protected ",
     "async fn ",
-    "unsafe ",
     "const ",
     "type ",
     "interface ",
