@@ -46,6 +46,8 @@ const BUDGET_MS: u64 = 250;
 /// Longest time of a check, in milliseconds of CPU time.
 const CPU_MS_MAX: f64 = 500.0;
 const LANGUAGES: [Language; 2] = [Language::Python, Language::Rust];
+/// Beginning of the ids of hostile documents.
+const HOSTILE: &str = "hostile: ";
 const CORPUS_BYTES: usize = 4 << 20;
 /// Lengths of the hostile documents of the corpus, in bytes: one is parsed, the other only lexed.
 const INDEXED_BYTES: [usize; 2] = [64 << 10, 240 << 10];
@@ -90,7 +92,11 @@ fn check(engine: &Engine, request: Request, busy: u32) -> Outcome {
     let late_ms = (wall_ms - given.as_secs_f64() * 1e3).max(0.0);
     let alone_ms =
         if late_ms > 0.0 { BUDGET_MS as f64 + cpu_ms * late_ms / wall_ms } else { cpu_ms.min(BUDGET_MS as f64) };
-    let is_found = answer.matches.iter().any(|found| !found.document.id.starts_with("hostile"));
+    // Of many copies the best 50 are listed, and the verdict names one of all.
+    let is_hostile = |id: &str| id.starts_with(HOSTILE);
+    let is_listed = answer.matches.iter().any(|found| !is_hostile(&found.document.id));
+    let named = answer.verdict.reason.split_once("document `").map(|(_, name)| name);
+    let is_found = is_listed || named.is_some_and(|name| !is_hostile(name));
     Outcome { cpu_ms, wall_ms, alone_ms, is_found, degraded: answer.degraded }
 }
 
@@ -190,7 +196,7 @@ fn main() -> ExitCode {
 fn hostile_documents() -> impl Iterator<Item = Document> {
     kinds().into_iter().flat_map(|(name, make)| {
         let document = move |language: Language, n_bytes: usize| Document {
-            id: format!("hostile: {name} in {language}, {n_bytes}"),
+            id: format!("{HOSTILE}{name} in {language}, {n_bytes}"),
             text: make(n_bytes),
             attributes: Attributes { language: language.name().to_owned(), ..Attributes::default() },
         };
