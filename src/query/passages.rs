@@ -147,17 +147,16 @@ fn find_grams(
             // Values ascend: those of one document stand together.
             let mut last: Option<(DocIdx, std::ops::Range<u64>)> = None;
             for &position in &values {
-                let (doc, text) = match last.take().filter(|(_, text)| text.contains(&position)) {
-                    Some(last) => last,
-                    None => {
-                        let doc = segment.document_at(position)?;
-                        let record = segment.record(doc)?;
-                        if !segment.is_removed(doc) {
-                            n_docs += 1;
-                            origins.push(record.origin);
-                        }
-                        (doc, record.text)
+                let (doc, text) = if let Some(last) = last.take().filter(|(_, text)| text.contains(&position)) {
+                    last
+                } else {
+                    let doc = segment.document_at(position)?;
+                    let record = segment.record(doc)?;
+                    if !segment.is_removed(doc) {
+                        n_docs += 1;
+                        origins.push(record.origin);
                     }
+                    (doc, record.text)
                 };
                 let source_byte = u32::try_from(position - text.start).unwrap_or(u32::MAX);
                 last = Some((doc, text));

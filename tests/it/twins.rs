@@ -17,14 +17,14 @@ fn name(random: &mut Random) -> String {
 /// A function of Python; all have one shape, and no name, string or number in common.
 fn twin(n: usize) -> String {
     let mut random = Random(n as u64 + 1);
-    let [f, a, b, c, d, e]: [String; 6] = std::array::from_fn(|_| name(&mut random));
+    let [title, first, second, limit, item, sum]: [String; 6] = std::array::from_fn(|_| name(&mut random));
     let [m1, m2, m3, m4, m5, m6]: [String; 6] = std::array::from_fn(|_| name(&mut random));
     let [s1, s2, s3, s4]: [String; 4] = std::array::from_fn(|_| format!("{} {}", name(&mut random), name(&mut random)));
     let number = 1_000 + random.below(9_000);
     format!(
-        "def {f}({a}, {b}):\n    {c} = {b}.{m1}(\"{s1}\")\n    if {c} > {a}.{m2}:\n        raise ValueError(\"{s2}\")\n    \
-         for {d} in {a}.{m3}({c}):\n        {e} = {d}.{m4} * {number} + {c}\n        {b}.{m5}(\"{s3}\", {e})\n    \
-         return {c} - {a}.{m6}({b}, \"{s4}\")\n"
+        "def {title}({first}, {second}):\n    {limit} = {second}.{m1}(\"{s1}\")\n    if {limit} > {first}.{m2}:\n        raise ValueError(\"{s2}\")\n    \
+         for {item} in {first}.{m3}({limit}):\n        {sum} = {item}.{m4} * {number} + {limit}\n        {second}.{m5}(\"{s3}\", {sum})\n    \
+         return {limit} - {first}.{m6}({second}, \"{s4}\")\n"
     )
 }
 
@@ -37,7 +37,7 @@ fn document(n: usize, text: &str) -> Document {
     };
     let text = format!("{}\n{text}\n{}", other(), other());
     let mut document = document_of(&format!("origin{n}"), format!("d{n}"), text);
-    document.attributes.language = Language::Python.name().to_owned();
+    Language::Python.name().clone_into(&mut document.attributes.language);
     document
 }
 
@@ -79,9 +79,12 @@ fn an_edited_copy_of_documentation_is_told_beside_the_code() {
         let mut random = Random(seed);
         (0..160).map(|_| name(&mut random)).collect()
     };
-    let lines = |words: &[String]| words.chunks(10).map(|line| format!("    {}\n", line.join(" "))).collect::<String>();
+    let lines = |words: &[String]| -> String {
+        let lines: Vec<String> = words.chunks(10).map(|line| line.join(" ")).collect();
+        lines.join("\n    ")
+    };
     let function = |documentation: &[String]| {
-        format!("def f(a, b):\n    \"\"\"\n{}    \"\"\"\n    return a.get(b, 4711)\n", lines(documentation))
+        format!("def f(a, b):\n    \"\"\"\n    {}\n    \"\"\"\n    return a.get(b, 4711)\n", lines(documentation))
     };
     let source = words(7);
     let other = words(8);

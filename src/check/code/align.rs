@@ -105,7 +105,7 @@ impl Job<'_> {
         let ours = &part.prints.lexemes;
         let query_byte = |hit: &Hit| ours.starts[hit.query_word as usize];
         let is_found =
-            source.read(part.subject.index, segment, record, range, hits.iter().map(|hit| hit.source_byte))?;
+            source.read(part.subject.index, segment, record, range, &hits.iter().map(|hit| hit.source_byte))?;
         self.aligned = source.bytes_in_document();
         self.work.spend(source.bytes.len());
         let text = segment.as_text(&source.bytes)?;
@@ -164,10 +164,10 @@ impl Job<'_> {
                 continue;
             }
             let is_boilerplate = support <= 0.0 && body <= BOILERPLATE_MAX;
-            let facts = CodeFacts { renames: Vec::new(), support, is_boilerplate };
             let views = (&query, &source_code);
             let firsts: Vec<u32> = compared.renames.iter().map(|&(at, _)| query.span(&(at..at + 1)).start).collect();
-            let mut copy = copy_of(part, self.place, views, source.start, compared, evidence, facts)?;
+            let mut copy =
+                copy_of(part, self.place, views, source.start, compared, evidence, (support, is_boilerplate))?;
             if let (Some((known, proof)), Some(code)) = (proven, &mut copy.code) {
                 let found = firsts.into_iter().zip(std::mem::take(&mut code.renames)).collect();
                 code.renames = proof.merge(known, found);
@@ -207,7 +207,7 @@ fn copy_of(
     source_start: u32,
     compared: Comparison,
     evidence: Vec<u32>,
-    facts: CodeFacts,
+    (support, is_boilerplate): (f64, bool),
 ) -> Result<Copy> {
     let base = u32::try_from(part.start).unwrap_or(u32::MAX);
     let shifted = |span: Span, by: u32| Span::new(span.start + by, span.end + by);
@@ -229,6 +229,6 @@ fn copy_of(
         source_text: SourceText::read(part.subject.index, place, source_span)?,
         evidence,
         lexical: None,
-        code: Some(CodeFacts { renames, ..facts }),
+        code: Some(CodeFacts { renames, support, is_boilerplate }),
     })
 }

@@ -80,7 +80,7 @@ pub(in super::super) fn verify(
     let mut round = Round::new(part, table, tokens_min);
     let mut units = KnownUnits::default();
     let ranked = stretches(part, candidates, &units);
-    let best = ranked.first().filter(|_| !round.must_stop(work)).map(|best| best.place);
+    let best = ranked.first().filter(|_| !round.must_stop(*work)).map(|best| best.place);
     if best.is_some() {
         round.align(candidates, &ranked[0], &units, work, buffers)?;
     }
@@ -201,7 +201,7 @@ impl<'a> Round<'a> {
         buffers: &mut CodeBuffers,
     ) -> Result<()> {
         for (n, stretch) in ranked.iter().enumerate() {
-            if n % STRETCHES_PER_GLANCE == 0 && self.must_stop(work) {
+            if n % STRETCHES_PER_GLANCE == 0 && self.must_stop(*work) {
                 break;
             }
             if self.done.contains(&(stretch.place, stretch.hits[0].source_byte)) {
@@ -210,7 +210,7 @@ impl<'a> Round<'a> {
             if !self.is_news(candidates, stretch, units) {
                 continue;
             }
-            if self.must_stop(work) {
+            if self.must_stop(*work) {
                 break;
             }
             self.align(candidates, stretch, units, work, buffers)?;
@@ -219,7 +219,7 @@ impl<'a> Round<'a> {
     }
 
     /// Tells whether no further stretch may be aligned, and notes why.
-    fn must_stop(&mut self, work: &Work) -> bool {
+    fn must_stop(&mut self, work: Work) -> bool {
         self.verified.is_late |= self.part.subject.is_late();
         self.verified.is_overfull |= self.done.len() == STRETCHES_MAX || work.is_spent();
         self.verified.is_late || self.done.len() == STRETCHES_MAX || work.is_spent()

@@ -79,8 +79,9 @@ pub(in super::super) fn verify_similar(
             // Too scattered to be aligned: all that is known is how much of it is the same.
             let n_lexemes = u32::try_from(prints.lexemes.len()).unwrap_or(u32::MAX);
             copy.query_runs.push(0..n_lexemes);
-            // At most that many, and so no loss.
-            copy.matched_words = (f64::from(n_lexemes) * similarity) as u32;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u32")]
+            let n_same = (f64::from(n_lexemes) * similarity) as u32;
+            copy.matched_words = n_same;
         }
         let renames = edited.into_iter().find_map(|copy| copy.code).map(|code| code.renames).unwrap_or_default();
         // Four fifths of so many k-grams are no coincidence.

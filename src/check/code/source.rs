@@ -135,7 +135,7 @@ impl Source {
         segment: &Segment,
         record: &DocumentRecord,
         range: Range<u32>,
-        hits: impl Iterator<Item = u32> + Clone,
+        hits: &(impl Iterator<Item = u32> + Clone),
     ) -> Result<bool> {
         let doc_bytes = u32::try_from(record.text.end - record.text.start).unwrap_or(u32::MAX);
         let (first, end) = (range.start.min(doc_bytes), range.end.min(doc_bytes));
