@@ -32,9 +32,24 @@ pub(in crate::cli) struct StageArgs {
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum StageCommand {
     Sign(Box<SignArgs>),
-    BandMerge(BandMergeArgs),
-    Cluster(ClusterArgs),
-    Verify(VerifyArgs),
+    #[command(
+        about = "Find rows that share a fingerprint.",
+        long_about = None,
+        after_help = "Example:\n  copytrace stage band-merge --work dedup --part 1/8"
+    )]
+    BandMerge(MiddleArgs),
+    #[command(
+        about = "Join rows that share fingerprints to groups.",
+        long_about = None,
+        after_help = "Example:\n  copytrace stage cluster --work dedup"
+    )]
+    Cluster(MiddleArgs),
+    #[command(
+        about = "Compare rows of a group exactly, and decide which stay.",
+        long_about = None,
+        after_help = "Example:\n  copytrace stage verify --work dedup --part 1/8"
+    )]
+    Verify(MiddleArgs),
     Apply(ApplyArgs),
 }
 
@@ -60,40 +75,9 @@ pub(in crate::cli) struct SignArgs {
     pub(in crate::cli) pass: PassArgs,
 }
 
+/// What the stages between reading and writing take: all else stands in the work folder.
 #[derive(Debug, Args)]
-#[command(
-    about = "Find rows that share a fingerprint.",
-    after_help = "Example:\n  copytrace stage band-merge --work dedup --part 1/8"
-)]
-pub(in crate::cli) struct BandMergeArgs {
-    #[command(flatten)]
-    pub(in crate::cli) share: ShareArgs,
-    #[command(flatten)]
-    pub(in crate::cli) resources: ResourceArgs,
-    #[command(flatten)]
-    pub(in crate::cli) seed: SeedArgs,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    about = "Join rows that share fingerprints to groups.",
-    after_help = "Example:\n  copytrace stage cluster --work dedup"
-)]
-pub(in crate::cli) struct ClusterArgs {
-    #[command(flatten)]
-    pub(in crate::cli) share: ShareArgs,
-    #[command(flatten)]
-    pub(in crate::cli) resources: ResourceArgs,
-    #[command(flatten)]
-    pub(in crate::cli) seed: SeedArgs,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    about = "Compare rows of a group exactly, and decide which stay.",
-    after_help = "Example:\n  copytrace stage verify --work dedup --part 1/8"
-)]
-pub(in crate::cli) struct VerifyArgs {
+pub(in crate::cli) struct MiddleArgs {
     #[command(flatten)]
     pub(in crate::cli) share: ShareArgs,
     #[command(flatten)]

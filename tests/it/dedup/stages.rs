@@ -154,7 +154,7 @@ fn damage_between_stages_is_an_error_that_names_the_file() {
     let options = folder.options("out", Rules::default());
     let change = |stage| {
         if stage == Stage::Cluster {
-            let path = folder.path("out/work/band-merge-00000-buckets");
+            let path = folder.path("out").join("work").join("band-merge-00000-buckets");
             let mut bytes = std::fs::read(&path).unwrap();
             let at = bytes.len() / 3;
             bytes[at] ^= 4;
