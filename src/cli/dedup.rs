@@ -63,6 +63,7 @@ pub(super) fn run_stage(args: StageArgs, backend: &dyn Backend, console: &Consol
         StageCommand::BandMerge(args) => (args.share, other(Stage::BandMerge, args.resources, args.seed)?),
         StageCommand::Cluster(args) => (args.share, other(Stage::Cluster, args.resources, args.seed)?),
         StageCommand::Verify(args) => (args.share, other(Stage::Verify, args.resources, args.seed)?),
+        StageCommand::Passages(args) => (args.share, other(Stage::Passages, args.resources, args.seed)?),
         StageCommand::Apply(args) => {
             (args.share, (StageOptions::Apply { out: args.out }, resources_of(&args.resources, args.seed)?))
         }
@@ -96,6 +97,7 @@ fn split(args: PassArgs) -> anyhow::Result<(Rules, Resources)> {
         keep_per: args.keep_per,
         prefer: args.prefer,
         exact_form: args.exact_form.into(),
+        passage_words: args.passage_words,
         emit: args.emit.into_iter().map(Into::into).collect(),
         repository: args.repository_column,
         against,
@@ -203,6 +205,18 @@ fn describe(outcome: &Outcome, out: &Path, elapsed: Duration, paint: Paint) -> S
     if report.reported > 0 {
         fact("reported", &format!("{} of repositories, kept", counted(report.reported, "row")));
     }
+    if let Some(passages) = report.passages.filter(|passages| passages.places > 0) {
+        let (places, rows) = (counted(passages.places, "passage"), counted(passages.cut.rows, "row"));
+        let emptied = if passages.emptied > 0 {
+            format!("; nothing is left of {}", count(passages.emptied))
+        } else {
+            String::new()
+        };
+        fact("cut", &format!("{places} of {rows}, {}{emptied}", bytes(passages.cut.bytes)));
+        if !passages.is_complete {
+            fact("", &paint.styled(WARN, "what the cuts join repeats still; run it once more on the output"));
+        }
+    }
     let n_clusters: u64 = report.cluster_sizes.values().sum();
     if let Some((&largest, _)) = report.cluster_sizes.last_key_value() {
         fact("clusters", &format!("{}, the largest of {}", count(n_clusters), counted(largest, "row")));
@@ -238,6 +252,7 @@ mod tests {
         let report: Report = serde_json::from_value(serde_json::json!({
             "recipe": "", "rules": Rules::default(), "rows": 2002, "documents": {"rows": 2000, "bytes": 4_000_000}, "words": 1,
             "removed": {"rows": 500, "bytes": 1_000_000}, "reported": 0, "byKind": {"EXACT": 100, "NEAR": 400},
+            "passages": {"cut": {"rows": 7, "bytes": 9000}, "places": 12, "emptied": 2, "rowsRead": 30, "watchedGrams": 5, "rounds": 2, "isComplete": true},
             "skipped": {"malformed": {"rows": 2, "examples": ["a.jsonl, line 3: broken"]}},
             "origins": [{"name": "mirror", "before": {"rows": 400, "bytes": 1}, "removed": {"rows": 390, "bytes": 1}, "isAlarm": true}],
             "licenses": [], "clusterSizes": {"2": 100, "401": 1}, "largestClusters": [],
@@ -252,6 +267,7 @@ mod tests {
             "Removed 500 rows of 2,000 (25 %, 1.0 MB of 4.0 MB of text)\n  \
              kept       1,502 rows in clean/kept\n  \
              removed    100 exact, 400 near\n  \
+             cut        12 passages of 7 rows, 9.0 kB; nothing is left of 2\n  \
              clusters   101, the largest of 401 rows\n  \
              skipped    2 rows: malformed; kept as they are\n             \
              a.jsonl, line 3: broken\n  \

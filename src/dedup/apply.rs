@@ -1,22 +1,23 @@
 //! `apply`: the input once more, without the rows that go.
 //!
-//! Lines that stay are copied byte for byte, rows that hold no document with them. A file below `kept/` is written under a temporary name beside that folder
+//! Lines that stay are copied byte for byte, rows that hold no document with them; where a passage is cut, the text alone is written anew. A file below `kept/` is written under a temporary name beside that folder
 //! and renamed when it is whole. A unit is done when its receipt is there and its files have the lengths it says.
 //!
 //! ```text
 //! removed   lines of removed.jsonl, in the order of the input
+//! cuts      lines of cuts.jsonl, in the order of the input
 //! ```
 //!
 //! Cost: decompressing and compressing once; of the rows only the removed ones are parsed, for their source and licence.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use copytrace_indexer::Result;
 use copytrace_indexer::corpus::input::Compression;
 use copytrace_indexer::corpus::lines::ParsedRow;
-use copytrace_indexer::corpus::rewrite::LineWriter;
+use copytrace_indexer::corpus::rewrite::{GroupEdit, LineWriter};
 use copytrace_indexer::corpus::rows::copy_rows;
 use copytrace_indexer::corpus::{Attributes, SkipReason};
 use copytrace_indexer::index::storage::Storage;
@@ -28,6 +29,7 @@ use super::facts::{Amount, ApplyFacts, ClusterFacts, SignFacts, VerifyFacts, cou
 use super::file::{Kind, io_error};
 use super::input::{Block, BlockParser, Blocks};
 use super::parallel::for_each_in_order;
+use super::passages::{Cut, Cuts, ranges_of};
 use super::recipe::Input;
 use super::record::{IS_OF_REPOSITORY, RowNumber, Rows};
 use super::report::largest_of;
@@ -53,6 +55,17 @@ struct RemovedLine<'a> {
     cluster: String,
 }
 
+/// A line of `cuts.jsonl`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CutLine<'a> {
+    id: &'a str,
+    start_byte: u32,
+    end_byte: u32,
+    kept_id: &'a str,
+    kept_start_byte: u32,
+}
+
 /// Does the units of a part, into `out`.
 pub(super) fn apply(context: &Context<'_>, part: Part, out: &dyn Storage) -> Result<()> {
     let work = context.work;
@@ -73,7 +86,8 @@ pub(super) fn apply(context: &Context<'_>, part: Part, out: &dyn Storage) -> Res
     let decisions = Decisions::open(work)?;
     let rows = Rows::open(work, &signed)?;
     let samples = sampled_rows(work)?;
-    let applier = Applier { context, out, decisions, rows, samples };
+    let cuts = Cuts::open(work)?;
+    let applier = Applier { context, out, decisions, cuts, rows, samples };
     let mut first_row = 0;
     for (unit, receipt) in signed.iter().enumerate() {
         if missing.contains(&unit) {
@@ -114,6 +128,7 @@ struct Applier<'a> {
     context: &'a Context<'a>,
     out: &'a dyn Storage,
     decisions: Decisions,
+    cuts: Cuts,
     rows: Rows,
     /// Rows of which the report shows the beginning.
     samples: BTreeSet<u32>,
@@ -142,10 +157,11 @@ impl FileTask<'_> {
 }
 
 /// A block of lines with what was decided about its rows.
-struct Decided {
+struct Decided<'a> {
     block: Block,
     first_row: u64,
     decisions: Vec<Decision>,
+    cuts: &'a [Cut],
 }
 
 /// What becomes of a block.
@@ -155,6 +171,8 @@ struct Applied {
     removed: Vec<u8>,
     /// Lines about rows that would go but belong to a repository.
     reported: Vec<u8>,
+    /// Lines about cuts.
+    cuts: Vec<u8>,
     facts: ApplyFacts,
 }
 
@@ -164,6 +182,7 @@ impl Applier<'_> {
         let mut unit = work.begin(Step::Apply, unit_idx);
         let mut removed = unit.create("removed", Kind::Removed)?;
         let mut reported = unit.create("reported", Kind::Reported)?;
+        let mut cuts = unit.create("cuts", Kind::CutLines)?;
         let mut facts = ApplyFacts::default();
         let mut next_row = first_row;
         let against = Against::open(work, unit_idx, first_row)?;
@@ -184,6 +203,7 @@ impl Applier<'_> {
             let take = |applied: Applied| {
                 merge_facts(&mut facts, applied.facts);
                 removed.0.write(&applied.removed)?;
+                cuts.0.write(&applied.cuts)?;
                 reported.0.write(&applied.reported)
             };
             let written = match input.compression() {
@@ -203,8 +223,10 @@ impl Applier<'_> {
         }
         unit.add("removed", removed)?;
         unit.add("reported", reported)?;
+        unit.add("cuts", cuts)?;
         self.rows.ensure_whole()?;
         self.decisions.ensure_whole()?;
+        self.cuts.ensure_whole()?;
         unit.commit(facts)
     }
 
@@ -227,13 +249,15 @@ impl Applier<'_> {
             let first_row = next_row;
             next_row += block.n_rows();
             task.ensure_rows(next_row <= task.rows.end)?;
-            Ok(Some(Decided { block, first_row, decisions: decisions.until(next_row)? }))
+            let (decisions, cuts) = (decisions.until(next_row)?, self.cuts.of(first_row..next_row)?);
+            Ok(Some(Decided { block, first_row, decisions, cuts }))
         };
         let write = |mut applied: Applied| {
             writer.write(&std::mem::take(&mut applied.kept)).map_err(fail)?;
             take(applied)
         };
-        for_each_in_order(context.threads, read, |decided| self.apply_block(&parser, decided, task.against), write)?;
+        let work_on = |decided: Decided<'_>| self.apply_block(&parser, decided, task);
+        for_each_in_order(context.threads, read, work_on, write)?;
         task.ensure_same(next_row, blocks.checksum()?)?;
         writer.finish().and_then(|mut file| file.sync()).map_err(fail)
     }
@@ -243,12 +267,17 @@ impl Applier<'_> {
         let (mut blocks, parser) = Blocks::open(task.input.file(), self.context, &[])?;
         let mut decisions = self.decisions.from(task.rows.start, task.against)?;
         let mut next_row = task.rows.start;
+        // Of rows that are cut: the column of the text.
+        let mut text_columns: BTreeMap<u64, usize> = BTreeMap::new();
         while let Some((block, _)) = blocks.next()? {
             let first_row = next_row;
             next_row += block.n_rows();
             task.ensure_rows(next_row <= task.rows.end)?;
             let mut applied = Applied::default();
             let known = decisions.until(next_row)?;
+            let cuts = self.cuts.of(first_row..next_row)?;
+            self.note_cuts(cuts, &mut applied)?;
+            let is_cut = |idx: u64| cuts.binary_search_by_key(&(first_row + idx), |cut| cut.row.get().into()).is_ok();
             for decision in known.iter().filter(|decision| is_removal(decision)) {
                 self.remove(decision, task.against, &mut applied)?;
             }
@@ -257,8 +286,12 @@ impl Applier<'_> {
                 (is_removal(decision) || self.samples.contains(&decision.row.get())).then_some(decision)
             };
             let mut documents = Vec::new();
-            let collect = |idx, _, row: Result<ParsedRow, SkipReason>| documents.push((find(idx), row.ok()));
-            parser.for_each(block, 1, |idx| find(idx).is_some(), collect);
+            let collect = |idx, _, row: Result<ParsedRow, SkipReason>| {
+                let row = row.ok();
+                text_columns.extend(row.iter().filter(|_| is_cut(idx)).map(|row| (first_row + idx, row.text_column)));
+                documents.push((find(idx), row));
+            };
+            parser.for_each(block, 1, |idx| find(idx).is_some() || is_cut(idx), collect);
             for (decision, row) in documents {
                 let Some(decision) = decision else { continue };
                 let document = row.map(|row| *row.document);
@@ -288,17 +321,24 @@ impl Applier<'_> {
                 let idx = usize::try_from(u64::from(decision.row.get()) - start).unwrap_or(usize::MAX);
                 stays[idx] = false;
             }
-            Ok(stays)
+            let mut edit = GroupEdit { stays, cuts: BTreeMap::new() };
+            for cuts in self.cuts.of(start..next_row)?.chunk_by(|a, b| a.row == b.row) {
+                let row = u64::from(cuts[0].row.get());
+                let column = *text_columns.get(&row).ok_or_else(|| changed(&task.input.path, "its texts"))?;
+                let idx = usize::try_from(row - start).unwrap_or(usize::MAX);
+                edit.cuts.insert(idx, (column, ranges_of(cuts)));
+            }
+            Ok(edit)
         })?;
         written.sync().map_err(|source| io_error("write", &self.out.display_path(task.shown), source))
     }
 
-    fn apply_block(&self, parser: &BlockParser, decided: Decided, against: &Against) -> Result<Applied> {
-        let Decided { block, first_row, decisions } = decided;
+    fn apply_block(&self, parser: &BlockParser, decided: Decided<'_>, task: &FileTask<'_>) -> Result<Applied> {
+        let Decided { block, first_row, decisions, mut cuts } = decided;
         let has_weights = self.context.work.pass.rules.has_weights;
         let mut applied = Applied::default();
         let Block::Lines(block) = block else { return Ok(applied) };
-        if block.is_overlong || (decisions.is_empty() && !has_weights) {
+        if block.is_overlong || (decisions.is_empty() && cuts.is_empty() && !has_weights) {
             applied.kept = block.bytes;
             return Ok(applied);
         }
@@ -307,6 +347,9 @@ impl Applier<'_> {
         let mut row = first_row;
         for (idx, (line, is_row)) in block.lines().enumerate() {
             let decision = decisions.next_if(|decision| is_row && u64::from(decision.row.get()) == row);
+            let n_cuts = if is_row { cuts.iter().take_while(|cut| u64::from(cut.row.get()) == row).count() } else { 0 };
+            let (own_cuts, cuts_behind) = cuts.split_at(n_cuts);
+            cuts = cuts_behind;
             row += u64::from(is_row);
             let parse = || parser.parse(line, block.is_first && idx == 0);
             if let Some(decision) = decision.filter(|decision| self.samples.contains(&decision.row.get())) {
@@ -323,15 +366,31 @@ impl Applier<'_> {
                     applied.kept.extend_from_slice(line);
                 }
             } else if let Some(decision) = decision.filter(is_removal)
-                && self.remove(&decision, against, &mut applied)?
+                && self.remove(&decision, task.against, &mut applied)?
             {
                 let attributes = parse().map(|row| row.document.attributes).unwrap_or_default();
                 self.count(&decision, &attributes, &mut applied.facts)?;
+            } else if !own_cuts.is_empty() {
+                let edited = parser.without(line, block.is_first && idx == 0, &ranges_of(own_cuts));
+                applied.kept.extend(edited.ok_or_else(|| changed(&task.input.path, "its texts"))?);
+                self.note_cuts(own_cuts, &mut applied)?;
             } else {
                 applied.kept.extend_from_slice(line);
             }
         }
         Ok(applied)
+    }
+
+    /// Writes the lines of cuts.
+    fn note_cuts(&self, cuts: &[Cut], applied: &mut Applied) -> Result<()> {
+        for cut in cuts {
+            let id = self.rows.id(RowNumber(cut.row.get()))?;
+            let kept_id = self.rows.id(RowNumber(cut.kept_row.get()))?;
+            let (start_byte, end_byte, kept_start_byte) = (cut.start.get(), cut.end.get(), cut.kept_start.get());
+            let line = CutLine { id, start_byte, end_byte, kept_id, kept_start_byte };
+            push_line(&mut applied.cuts, &line)?;
+        }
+        Ok(())
     }
 
     /// Counts a row that goes.
@@ -367,9 +426,7 @@ impl Applier<'_> {
         let line = RemovedLine { id, kept_id, kind, jaccard, containment, cluster };
         let is_reported = self.is_reported(decision)?;
         let lines = if is_reported { &mut applied.reported } else { &mut applied.removed };
-        serde_json::to_writer(&mut *lines, &line)
-            .map_err(|error| copytrace_indexer::Error::Internal { component: "JSON", problem: error.to_string() })?;
-        lines.push(b'\n');
+        push_line(lines, &line)?;
         if is_reported {
             applied.facts.n_reported += 1;
         } else {
@@ -382,6 +439,14 @@ impl Applier<'_> {
     fn is_reported(&self, decision: &Decision) -> Result<bool> {
         Ok(self.rows.record(RowNumber(decision.row.get()))?.flags.get() & IS_OF_REPOSITORY != 0)
     }
+}
+
+/// Appends a line of JSON.
+fn push_line(lines: &mut Vec<u8>, line: &impl Serialize) -> Result<()> {
+    serde_json::to_writer(&mut *lines, line)
+        .map_err(|error| copytrace_indexer::Error::Internal { component: "JSON", problem: error.to_string() })?;
+    lines.push(b'\n');
+    Ok(())
 }
 
 /// Returns the beginning of a text.

@@ -157,7 +157,7 @@ fn merge_range(context: &Context<'_>, sources: &Sources, unit_idx: usize, n_unit
 }
 
 /// Entries of a range of keys of several files, by (key, tag, row).
-struct Merge<'a> {
+pub(super) struct Merge<'a> {
     cursors: Vec<Cursor<'a>>,
     heap: BinaryHeap<Reverse<(u64, u32, u32, usize)>>,
 }
@@ -172,7 +172,7 @@ struct Cursor<'a> {
 }
 
 impl<'a> Merge<'a> {
-    fn new(files: &'a [(StageFile, u32)], unit: usize, n_units: usize) -> Result<Self> {
+    pub(super) fn new(files: &'a [(StageFile, u32)], unit: usize, n_units: usize) -> Result<Self> {
         let mut cursors = Vec::new();
         for (file, first_row) in files {
             let (at, end) = (lower_bound(file, unit, n_units)?, lower_bound(file, unit + 1, n_units)?);

@@ -100,6 +100,26 @@ pub(super) struct SetFacts {
     pub(super) n_sets: u64,
 }
 
+/// What `passages` found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PassageFacts {
+    /// Rows of which something was cut, and what was cut.
+    pub cut: Amount,
+    /// Places that were cut.
+    pub places: u64,
+    /// Rows of which nothing is left.
+    pub emptied: u64,
+    /// Rows that were read for it.
+    pub rows_read: u64,
+    /// K-grams that were watched.
+    pub watched_grams: u64,
+    /// Times that what the cuts join was looked at.
+    pub rounds: u32,
+    /// Whether the last time found nothing new.
+    pub is_complete: bool,
+}
+
 /// A cluster for the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct ClusterSize {

@@ -62,6 +62,16 @@ pub(super) enum Kind {
     Against = 13,
     /// Lines of the list of rows that would go but belong to a repository.
     Reported = 14,
+    /// Sampled k-grams and rows, by k-gram.
+    Samples = 15,
+    /// Words of rows that hold a watched k-gram.
+    Tokens = 16,
+    /// Where the words of a row are, by row.
+    TokenIndex = 17,
+    /// Stretches of text that are cut, by row.
+    Cuts = 18,
+    /// Lines of the list of cuts.
+    CutLines = 19,
 }
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]

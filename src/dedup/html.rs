@@ -39,6 +39,13 @@ pub(super) fn page(report: &Report) -> String {
         report.pairs.groups,
         report.pairs.largest_group,
     );
+    if let Some(passages) = &report.passages {
+        let _ = write!(
+            out,
+            "<p>{} passages were cut out of {} rows that stay, {} bytes of text; nothing is left of {} rows.</p>",
+            passages.places, passages.cut.rows, passages.cut.bytes, passages.emptied
+        );
+    }
     rules(&mut out, report);
     losses(&mut out, "Sources", &report.origins);
     losses(&mut out, "Licences", &report.licenses);

@@ -1,9 +1,12 @@
 //! Rows of one input file in blocks, of whatever format, with the numbers of their first lines.
 
+use std::ops::Range;
+
 use copytrace_indexer::Result;
 use copytrace_indexer::corpus::SkipReason;
 use copytrace_indexer::corpus::input::{Format, InputFile};
 use copytrace_indexer::corpus::lines::{LineBlock, LineBlocks, LineParser, ParsedRow};
+use copytrace_indexer::corpus::rewrite::without;
 use copytrace_indexer::corpus::rows::{ParsedRows, hash_file};
 use copytrace_indexer::limits::LINE_BYTES_MAX;
 
@@ -76,6 +79,15 @@ impl BlockParser {
     /// Parses a line of a block.
     pub(super) fn parse(&self, line: &[u8], is_first: bool) -> Option<ParsedRow> {
         self.0.as_ref()?.parse(line, 1, is_first).ok()
+    }
+
+    /// Returns a line of a block whose text is without some bytes; all else stands as it stood. `None` where it holds no document.
+    pub(super) fn without(&self, line: &[u8], is_first: bool, cuts: &[Range<usize>]) -> Option<Vec<u8>> {
+        let row = self.parse(line, is_first)?;
+        let value = self.0.as_ref()?.locate_text(line, &row)?;
+        let text = String::from_utf8(without(row.document.text.as_bytes(), cuts)).ok()?;
+        let text = serde_json::to_string(&text).ok()?;
+        Some([&line[..value.start], text.as_bytes(), &line[value.end..]].concat())
     }
 }
 

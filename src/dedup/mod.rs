@@ -1,7 +1,7 @@
 //! The dedup pass: limits how often anything is repeated in a training corpus, and proves every removal.
 //!
 //! ```text
-//! input -> sign -> band-merge -> cluster -> verify -> apply -> kept/, removed.jsonl, report.json
+//! input -> sign -> band-merge -> cluster -> verify -> (passages) -> apply -> kept/, removed.jsonl, cuts.jsonl, report.json
 //! ```
 //!
 //! Stages are pure functions over files of a work folder ([`work`]); [`run::dedup`] does all in order, [`run::run_one`] one part of one. What they compute
@@ -24,6 +24,7 @@ mod group;
 mod html;
 mod input;
 mod parallel;
+mod passages;
 pub mod plan;
 mod prefer;
 pub mod preset;
@@ -31,6 +32,7 @@ pub mod recipe;
 mod record;
 pub mod report;
 pub mod run;
+mod sampling;
 mod sets;
 mod shingles;
 mod sign;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use copytrace_indexer::corpus::columns::{ColumnOptions, Columns};
 use copytrace_indexer::corpus::input::{Compression, Format, InputFile};
-use copytrace_indexer::fingerprint::BandPlan;
+use copytrace_indexer::fingerprint::{BandPlan, RUN_WORDS_MIN};
 use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::index::storage::DiskStorage;
 use copytrace_indexer::recipe::Recipe;
@@ -21,6 +21,11 @@ pub(super) const VERSION: u32 = 1;
 
 /// Stored bytes of input files from which on no further file joins a unit: enough that a unit's files of the work folder are not tiny.
 const UNIT_BYTES: u64 = 64 << 20;
+
+/// Length of a passage, in words: the 50 tokens of Lee et al., "Deduplicating training data makes language models better", ACL 2022, section 4.2.
+pub const PASSAGE_WORDS: u32 = 50;
+/// Longest run of words that can be asked for.
+pub const PASSAGE_WORDS_MAX: u32 = 100_000;
 
 /// Most input files of a unit.
 const UNIT_FILES_MAX: usize = 4096;
@@ -43,6 +48,8 @@ pub enum Level {
     Exact,
     /// Rows whose sets of shingles are similar.
     Near,
+    /// Runs of words within rows that are equal.
+    Passage,
     /// Files of code that a consistent renaming makes equal.
     Code,
 }
@@ -170,6 +177,8 @@ pub struct Rules {
     pub prefer: String,
     /// When texts are equal for [`Level::Exact`].
     pub exact_form: ExactForm,
+    /// Length from which on runs of words are limited by [`Level::Passage`].
+    pub passage_words: u32,
     /// Formats of other tools that are written too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub emit: Vec<Emit>,
@@ -200,6 +209,7 @@ impl Default for Rules {
             keep_per: None,
             prefer: "length desc".to_owned(),
             exact_form: ExactForm::Raw,
+            passage_words: PASSAGE_WORDS,
             emit: Vec::new(),
             repository: None,
             against: None,
@@ -255,7 +265,13 @@ impl Rules {
             return refuse("keep", "1 or more", "0".to_owned());
         }
         if self.levels.is_empty() {
-            return refuse("level", "one or more of exact, near, code", String::new());
+            return refuse("level", "one or more of exact, near, passage, code", String::new());
+        }
+        if !(RUN_WORDS_MIN..=PASSAGE_WORDS_MAX).contains(&self.passage_words) {
+            return refuse("passage-words", "8 to 100000", self.passage_words.to_string());
+        }
+        if self.has_weights && self.has(Level::Passage) {
+            return refuse("weights", "levels without `passage`, which cuts texts", "`passage`".to_owned());
         }
         self.columns.options()?;
         self.preference().map(drop)

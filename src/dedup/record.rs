@@ -173,6 +173,25 @@ impl Rows {
         std::str::from_utf8(bytes).map_err(|_| unit.ids.corrupt("id", start, "UTF-8", "other bytes"))
     }
 
+    /// Returns the first term of a row's preference, or, where there is none, half of the rest: the smaller, the better.
+    pub(super) fn first_key(&self, row: RowNumber) -> Result<u128> {
+        let keys = self.keys(row)?;
+        let mut key = self.record(row)?.content;
+        if let Some(first) = keys.get(..16) {
+            key.copy_from_slice(first);
+        }
+        key.reverse();
+        Ok(u128::from_le_bytes(key))
+    }
+
+    /// Compares two rows: the better one is less.
+    pub(super) fn order(&self, a: RowNumber, b: RowNumber) -> Result<std::cmp::Ordering> {
+        let (x, y) = (self.record(a)?, self.record(b)?);
+        let by_keys = self.keys(a)?.cmp(self.keys(b)?);
+        let by_hashes = || (x.content, x.raw, x.id_hash.get(), a).cmp(&(y.content, y.raw, y.id_hash.get(), b));
+        Ok(by_keys.then_with(by_hashes))
+    }
+
     /// Fails where a file was cut short meanwhile.
     pub(super) fn ensure_whole(&self) -> Result<()> {
         self.units.iter().try_for_each(|unit| unit.records.ensure_whole().and_then(|()| unit.ids.ensure_whole()))

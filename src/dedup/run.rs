@@ -12,10 +12,10 @@ use copytrace_indexer::{Error, Result};
 use super::context::{Context, Progress};
 use super::facts::{ApplyFacts, SignFacts};
 use super::file::{Kind, io_error};
-use super::recipe::{Pass, Rules};
+use super::recipe::{Level, Pass, Rules};
 use super::report::{Report, make_report};
 use super::work::{Part, Receipt, Step, Work};
-use super::{apply, band_merge, cluster, emit, html, sign, verify};
+use super::{apply, band_merge, cluster, emit, html, passages, sign, verify};
 
 /// Folder for the files between stages where none is named, below that of the output.
 const WORK: &str = "work";
@@ -35,13 +35,15 @@ pub enum Stage {
     Cluster,
     /// Groups to decisions.
     Verify,
+    /// Rows that stay to what is cut of them; nothing where passages are not looked for.
+    Passages,
     /// Decisions to output.
     Apply,
 }
 
 impl Stage {
     /// All stages, in their order.
-    pub const ALL: [Self; 5] = [Self::Sign, Self::BandMerge, Self::Cluster, Self::Verify, Self::Apply];
+    pub const ALL: [Self; 6] = [Self::Sign, Self::BandMerge, Self::Cluster, Self::Verify, Self::Passages, Self::Apply];
 
     /// Returns the name by which it is called.
     pub fn name(self) -> &'static str {
@@ -50,6 +52,7 @@ impl Stage {
             Self::BandMerge => "band-merge",
             Self::Cluster => "cluster",
             Self::Verify => "verify",
+            Self::Passages => "passages",
             Self::Apply => "apply",
         }
     }
@@ -116,7 +119,8 @@ pub fn dedup(options: &Options, progress: &Progress, on_stage: &(dyn Fn(Stage) +
     work.sweep()?;
     sweep_out(&out)?;
     let report = with_context(&work, options.resources, progress, |context| {
-        for stage in Stage::ALL {
+        let has_passages = work.pass.rules.has(Level::Passage);
+        for stage in Stage::ALL.into_iter().filter(|&stage| has_passages || stage != Stage::Passages) {
             on_stage(stage);
             run_stage(context, stage, Part::default(), &out)?;
         }
@@ -131,6 +135,9 @@ pub fn dedup(options: &Options, progress: &Progress, on_stage: &(dyn Fn(Stage) +
         (Step::Cluster, "wanted"),
         (Step::Sets, "sets"),
         (Step::Sets, "set-index"),
+        (Step::Sign, "samples"),
+        (Step::Tokens, "tokens"),
+        (Step::Tokens, "token-index"),
     ] {
         work.drop_files(step, name)?;
     }
@@ -219,6 +226,7 @@ fn run_stage(context: &Context<'_>, stage: Stage, part: Part, out: &dyn Storage)
         Stage::BandMerge => band_merge::band_merge(context, part),
         Stage::Cluster => cluster::cluster(context),
         Stage::Verify => verify::verify(context, part),
+        Stage::Passages => passages::passages(context),
         Stage::Apply => apply::apply(context, part, out),
     }
 }
@@ -258,7 +266,7 @@ fn finish(work: &Work, out: &dyn Storage) -> Result<Report> {
     if work.pass.rules.repository.is_some() {
         write_whole(out, "reported.jsonl", |write| copy("reported", Kind::Reported, write))?;
     }
-    write_whole(out, "cuts.jsonl", |_| Ok(()))?;
+    write_whole(out, "cuts.jsonl", |write| copy("cuts", Kind::CutLines, write))?;
     emit::emit(work, &signed, out)?;
     let report = make_report(work)?;
     let json = serde_json::to_string_pretty(&report)

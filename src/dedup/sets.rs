@@ -21,10 +21,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use super::context::Context;
 use super::facts::{ClusterFacts, SetFacts, SignFacts};
 use super::file::{Kind, StageFile};
-use super::input::{Block, BlockParser, Blocks};
+use super::input::{Block, Blocks};
 use super::parallel::for_each_in_order;
 use super::record::RowNumber;
-use super::shingles::Shingler;
 use super::work::{Receipt, Step, Work};
 use crate::verify::overlap::sort_distinct;
 
@@ -50,15 +49,6 @@ impl Wanted {
         let byte = usize::try_from(row / 8).unwrap_or(usize::MAX);
         Ok(self.0.slice(byte..byte.saturating_add(1))?[0] >> (row % 8) & 1 == 1)
     }
-
-    fn has_any(&self, rows: std::ops::Range<u64>) -> Result<bool> {
-        for row in rows {
-            if self.has(row)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
 }
 
 /// Does the unit of an input unit.
@@ -69,15 +59,56 @@ pub(super) fn extract(
     signed: &SignFacts,
     wanted: &Wanted,
 ) -> Result<()> {
-    let work = context.work;
-    let mut unit = work.begin(Step::Sets, unit_idx);
+    let mut unit = context.work.begin(Step::Sets, unit_idx);
     let (mut sets, mut index) = (unit.create("sets", Kind::Sets)?, unit.create("set-index", Kind::SetIndex)?);
-    let mut facts = SetFacts::default();
-    let (mut next_row, mut n_keys) = (first_row, 0);
+    let (mut facts, mut n_keys) = (SetFacts::default(), 0);
+    let shingler = context.shingler();
+    let make = |text: &str, words: &mut Words| {
+        let mut set = Vec::new();
+        shingler.fingerprinter.words(text, words);
+        shingler.shingles(text, words, &mut set);
+        sort_distinct(&mut set);
+        set
+    };
+    for_each_wanted(context, unit_idx, first_row, signed, &|row| wanted.has(row), make, |row, set: Vec<u64>| {
+        let n = U32::new(u32::try_from(set.len()).unwrap_or(u32::MAX));
+        let entry = SetEntry { row: U32::new(row), n_keys: n, start: U64::new(n_keys) };
+        index.0.write(entry.as_bytes())?;
+        for key in &set {
+            sets.0.write(&key.to_le_bytes())?;
+        }
+        n_keys += set.len() as u64;
+        facts.n_sets += 1;
+        Ok(())
+    })?;
+    unit.add("sets", sets)?;
+    unit.add("set-index", index)?;
+    unit.commit(facts)
+}
+
+/// Reads the rows of an input unit that are wanted, makes something of each text by several threads, and gives it to `take` in the order of the rows.
+///
+/// # Errors
+/// Where a file is not the one that was signed; what reading it and `take` say.
+pub(super) fn for_each_wanted<T: Send>(
+    context: &Context<'_>,
+    unit_idx: usize,
+    first_row: u64,
+    signed: &SignFacts,
+    is_wanted: &(dyn Fn(u64) -> Result<bool> + Sync),
+    make: impl Fn(&str, &mut Words) -> T + Sync,
+    mut take: impl FnMut(u32, T) -> Result<()>,
+) -> Result<()> {
+    let work = context.work;
+    let mut next_row = first_row;
     for (input_idx, file_facts) in work.pass.units()[unit_idx].clone().zip(&signed.files) {
         let input = &work.pass.inputs[input_idx];
         let rows_end = next_row + file_facts.n_rows;
-        if !wanted.has_any(next_row..rows_end)? {
+        let mut has_any = false;
+        for row in next_row..rows_end {
+            has_any = has_any || is_wanted(row)?;
+        }
+        if !has_any {
             next_row = rows_end;
             context.progress.advance(input.file_bytes);
             continue;
@@ -92,32 +123,27 @@ pub(super) fn extract(
             }
             Ok(Some((block, start)))
         };
-        let work_on = |(block, start): (Block, u64)| sets_of(context.shingler(), &parser, block, start, wanted);
-        let take = |found: Vec<(u64, Vec<u64>)>| {
-            for (row, set) in found {
-                let row = U32::new(u32::try_from(row).unwrap_or(u32::MAX));
-                let entry = SetEntry {
-                    row,
-                    n_keys: U32::new(u32::try_from(set.len()).unwrap_or(u32::MAX)),
-                    start: U64::new(n_keys),
-                };
-                index.0.write(entry.as_bytes())?;
-                for key in &set {
-                    sets.0.write(&key.to_le_bytes())?;
+        let work_on = |(block, start): (Block, u64)| {
+            let rows: Vec<bool> = (start..start + block.n_rows()).map(is_wanted).collect::<Result<_>>()?;
+            let (mut found, mut words) = (Vec::new(), Words::default());
+            let is_of_block =
+                |idx: u64| usize::try_from(idx).ok().and_then(|idx| rows.get(idx)).copied().unwrap_or(false);
+            parser.for_each(block, 1, is_of_block, |idx, _, row: Result<ParsedRow, SkipReason>| {
+                if let Ok(row) = row {
+                    found.push((start + idx, make(&row.document.text, &mut words)));
                 }
-                n_keys += set.len() as u64;
-                facts.n_sets += 1;
-            }
-            Ok(())
+            });
+            Ok(found)
         };
-        for_each_in_order(context.threads, read, work_on, take)?;
+        let take_all = |found: Vec<(u64, T)>| {
+            found.into_iter().try_for_each(|(row, made)| take(u32::try_from(row).unwrap_or(u32::MAX), made))
+        };
+        for_each_in_order(context.threads, read, work_on, take_all)?;
         if blocks.checksum()? != file_facts.checksum || next_row != rows_end {
             return Err(changed(&input.path, "its bytes"));
         }
     }
-    unit.add("sets", sets)?;
-    unit.add("set-index", index)?;
-    unit.commit(facts)
+    Ok(())
 }
 
 /// Makes the error of an input file that is not what it was.
@@ -125,30 +151,6 @@ pub(super) fn changed(path: &std::path::Path, what: &str) -> Error {
     let problem =
         format!("the file changed since it was signed: {what} differ; deduplicate it anew, into a new folder");
     Error::Input { path: path.to_path_buf(), problem }
-}
-
-fn sets_of(
-    shingler: Shingler<'_>,
-    parser: &BlockParser,
-    block: Block,
-    start: u64,
-    wanted: &Wanted,
-) -> Result<Vec<(u64, Vec<u64>)>> {
-    let rows: Vec<bool> = (start..start + block.n_rows()).map(|row| wanted.has(row)).collect::<Result<_>>()?;
-    let (mut found, mut words) = (Vec::new(), Words::default());
-    let extract = |idx, _, row: Result<ParsedRow, SkipReason>| {
-        if let Ok(row) = row {
-            let mut set = Vec::new();
-            let text = &row.document.text;
-            shingler.fingerprinter.words(text, &mut words);
-            shingler.shingles(text, &words, &mut set);
-            sort_distinct(&mut set);
-            found.push((start + idx, set));
-        }
-    };
-    let is_wanted = |idx: u64| usize::try_from(idx).ok().and_then(|idx| rows.get(idx)).copied().unwrap_or(false);
-    parser.for_each(block, 1, is_wanted, extract);
-    Ok(found)
 }
 
 /// The sets of all units.

@@ -6,6 +6,7 @@
 //! contents  (content key, row), by key and row
 //! against   rows that go for documents of an index, by row
 //! bands     (band key, tag of the content, row), by key; of rows of one content the first alone
+//! samples   (k-gram, row), by k-gram, for `passages`
 //! ```
 //!
 //! Rows are numbered within the unit here; `band-merge` knows how many rows the units before have.
@@ -34,6 +35,7 @@ use super::parallel::for_each_in_order;
 use super::prefer::Preference;
 use super::recipe::{ExactForm, Level, Rules};
 use super::record::{HAS_SHINGLES, HAS_TEXT, IS_OF_REPOSITORY, Record, sketch_of};
+use super::sampling::Sampling;
 use super::shingles::Shingler;
 use super::work::{Part, Receipt, Step, Work};
 
@@ -65,6 +67,8 @@ pub(super) struct Signed {
     blob: Vec<u8>,
     /// Band keys of rows, by their number within the block.
     bands: Vec<(u64, u32)>,
+    /// Sampled k-grams of rows, by their number within the block.
+    samples: Vec<(u64, u32)>,
     facts: SignFacts,
     /// Rows that go for documents of an index, by their number within the block.
     against: Vec<(u32, Hit)>,
@@ -85,7 +89,6 @@ pub(super) struct BlockSummary {
 }
 
 /// Buffers of a thread.
-#[derive(Default)]
 struct Scratch {
     words: Words,
     shingles: Vec<u64>,
@@ -94,6 +97,22 @@ struct Scratch {
     keys: Vec<[u8; 16]>,
     against: against::Buffers,
     code: code_form::Buffers,
+    sampling: Sampling,
+}
+
+impl Scratch {
+    fn new(rules: &Rules) -> Self {
+        Self {
+            words: Words::default(),
+            shingles: Vec::new(),
+            slots: BandScratch::default(),
+            bands: Vec::new(),
+            keys: Vec::new(),
+            against: against::Buffers::default(),
+            code: code_form::Buffers::default(),
+            sampling: Sampling::new(rules.passage_words),
+        }
+    }
 }
 
 /// Makes the records of rows.
@@ -131,6 +150,7 @@ fn sign_unit(context: &Context<'_>, unit_idx: usize) -> Result<()> {
     let records_max = context.memory_bytes / SORT_SHARE / size_of::<SortRecord>();
     let mut contents = Spill::new(spill_dir.clone(), "contents", records_max / 16);
     let mut bands = Spill::new(spill_dir.clone(), "bands", records_max);
+    let mut samples = Spill::new(spill_dir.clone(), "samples", records_max / 4);
     let mut facts = SignFacts::default();
     let mut n_rows = 0_u32;
     for input_idx in work.pass.units()[unit_idx].clone() {
@@ -158,6 +178,9 @@ fn sign_unit(context: &Context<'_>, unit_idx: usize) -> Result<()> {
                 let tag = half(&signed.records[idx as usize].content, 8) << 32;
                 bands.push(&*work.storage, SortRecord { key, value: tag | u64::from(n_rows + idx) })?;
             }
+            for (key, idx) in signed.samples {
+                samples.push(&*work.storage, SortRecord { key, value: u64::from(n_rows + idx) })?;
+            }
             for (idx, hit) in signed.against {
                 let entry = AgainstEntry {
                     row: U32::new(n_rows + idx),
@@ -184,13 +207,15 @@ fn sign_unit(context: &Context<'_>, unit_idx: usize) -> Result<()> {
     unit.add("ids", ids)?;
     unit.add("against", against_file)?;
 
-    let mut file = unit.create("contents", Kind::Contents)?;
-    let mut sorted = contents.merge(&*work.storage, u64::MAX)?;
-    for SortRecord { key, value } in sorted.by_ref() {
-        file.0.write(entry(key, value).as_bytes())?;
+    for (name, kind, spill) in [("contents", Kind::Contents, contents), ("samples", Kind::Samples, samples)] {
+        let mut file = unit.create(name, kind)?;
+        let mut sorted = spill.merge(&*work.storage, u64::MAX)?;
+        for SortRecord { key, value } in sorted.by_ref() {
+            file.0.write(entry(key, value).as_bytes())?;
+        }
+        sorted.remove(&*work.storage)?;
+        unit.add(name, file)?;
     }
-    sorted.remove(&*work.storage)?;
-    unit.add("contents", file)?;
     let mut file = unit.create("bands", Kind::Bands)?;
     let mut sorted = bands.merge(&*work.storage, u64::MAX)?;
     let mut before = None;
@@ -263,7 +288,7 @@ impl<'a> Signer<'a> {
         block: Block,
         first_line: u64,
     ) -> Result<Signed> {
-        let (mut signed, mut scratch) = (Signed::default(), Scratch::default());
+        let (mut signed, mut scratch) = (Signed::default(), Scratch::new(self.rules));
         let mut trouble = Ok(());
         let sign = |_, line, row: Result<ParsedRow, SkipReason>| match row {
             Ok(row) if trouble.is_ok() => trouble = self.sign_row(&row, &mut scratch, &mut signed),
@@ -275,13 +300,13 @@ impl<'a> Signer<'a> {
     }
 
     fn sign_row(&self, row: &ParsedRow, scratch: &mut Scratch, signed: &mut Signed) -> Result<()> {
-        let ParsedRow { document, values } = row;
+        let ParsedRow { document, values, .. } = row;
         let text = document.text.as_str();
         let (is_near, normal_is_equal) = (self.rules.has(Level::Near), self.rules.exact_form == ExactForm::Normal);
         let raw = xxh3_128_with_seed(text.as_bytes(), self.seed ^ RAW_SEED).to_le_bytes();
         let mut record = Record { raw, flags: U32::new(HAS_TEXT), ..Record::NONE };
         scratch.words.clear();
-        if is_near || normal_is_equal || self.index.is_some() {
+        if is_near || normal_is_equal || self.index.is_some() || self.rules.has(Level::Passage) {
             self.shingler.fingerprinter.words(text, &mut scratch.words);
         }
         scratch.shingles.clear();
@@ -327,7 +352,11 @@ impl<'a> Signer<'a> {
         record.n_words = short(scratch.words.len());
         record.n_shingles = short(scratch.shingles.len());
         record.id_hash = U64::new(xxh3_64_with_seed(document.id.as_bytes(), self.seed ^ VALUE_SEED));
-        record.keep_group = U64::new(self.keep_group(values));
+        let keep_group = self.keep_group(values);
+        record.keep_group = U64::new(keep_group);
+        if self.rules.has(Level::Passage) {
+            scratch.sampling.sample(&scratch.words, keep_group, |gram| signed.samples.push((gram, idx)));
+        }
         scratch.keys.clear();
         self.preference.push_keys(values, text.len(), &mut scratch.keys);
         signed.push(record, &scratch.keys, &document.id);

@@ -10,7 +10,6 @@
 //! Groups of a unit are decided side by side. Memory: the members of the groups under way.
 
 use std::cell::Cell;
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use copytrace_indexer::Result;
@@ -225,7 +224,7 @@ impl Groups<'_> {
             let row = RowNumber(row);
             let record = self.rows.record(row)?;
             let hashes = [first_half(&record.content), first_half(&record.raw), record.id_hash.get()];
-            ranked.push(Ranked { key: self.first_key(row)?, hashes, row, content: content_of(first) });
+            ranked.push(Ranked { key: self.rows.first_key(row)?, hashes, row, content: content_of(first) });
         }
         self.rank(&mut ranked)?;
 
@@ -259,30 +258,13 @@ impl Groups<'_> {
                 if has_one_key && (a.hashes[0] != b.hashes[0] || a.content == b.content) {
                     return a.hashes.cmp(&b.hashes).then(a.row.cmp(&b.row));
                 }
-                self.order(a.row, b.row).unwrap_or_else(|error| {
+                self.rows.order(a.row, b.row).unwrap_or_else(|error| {
                     trouble.set(Some(error));
                     a.row.cmp(&b.row)
                 })
             })
         });
         trouble.into_inner().map_or(Ok(()), Err)
-    }
-
-    fn first_key(&self, row: RowNumber) -> Result<u128> {
-        let keys = self.rows.keys(row)?;
-        let mut key = self.rows.record(row)?.content;
-        if let Some(first) = keys.get(..16) {
-            key.copy_from_slice(first);
-        }
-        key.reverse();
-        Ok(u128::from_le_bytes(key))
-    }
-
-    fn order(&self, a: RowNumber, b: RowNumber) -> Result<Ordering> {
-        let (x, y) = (self.rows.record(a)?, self.rows.record(b)?);
-        let by_keys = self.rows.keys(a)?.cmp(self.rows.keys(b)?);
-        let by_hashes = || (x.content, x.raw, x.id_hash.get(), a).cmp(&(y.content, y.raw, y.id_hash.get(), b));
-        Ok(by_keys.then_with(by_hashes))
     }
 
     /// Compares two contents: the first may be removed for the second.

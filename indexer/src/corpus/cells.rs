@@ -99,18 +99,19 @@ pub(super) fn assemble(
 ) -> Result<Box<Document>, SkipReason> {
     let path = find_value(plan, cells, Role::Path)?.map(|(_, path)| path.into_owned());
     let given = find_value(plan, cells, Role::Language)?.map(|(_, given)| given.into_owned());
-    let mut document = assemble_without_language(plan, cells, context)?;
+    let (mut document, _) = assemble_without_language(plan, cells, context)?;
     let language = language_of(given.as_deref(), path.as_deref(), &document.text);
     language.name().clone_into(&mut document.attributes.language);
     Ok(document)
 }
 
-/// As [`assemble`], but the document's language is as the row gives it, or empty: telling it from the text costs as much as all the rest.
+/// As [`assemble`], but the document's language is as the row gives it, or empty: telling it from the text costs as much as all the rest. Returns the
+/// slot of the text too.
 pub(super) fn assemble_without_language(
     plan: &Plan,
     cells: &mut [Cell<'_>],
     context: RowContext<'_>,
-) -> Result<Box<Document>, SkipReason> {
+) -> Result<(Box<Document>, usize), SkipReason> {
     let text_slot = plan.role(Role::Text).slots.iter().copied().find(|&slot| cells[slot].is_given());
     let text_slot = text_slot.ok_or(SkipReason::NoText)?;
     check_text(&plan.names()[text_slot], &cells[text_slot], context.document_bytes_max)?;
@@ -130,7 +131,7 @@ pub(super) fn assemble_without_language(
         language: given.map(Cow::into_owned).unwrap_or_default(),
     };
     match std::mem::take(&mut cells[text_slot]) {
-        Cell::Text(text) => Ok(Box::new(Document { id, text: text.into_owned(), attributes })),
+        Cell::Text(text) => Ok((Box::new(Document { id, text: text.into_owned(), attributes }), text_slot)),
         other => Err(malformed(&plan.names()[text_slot], &format!("is {}", other.describe()), "text")),
     }
 }

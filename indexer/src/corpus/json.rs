@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{DeserializeSeed, Deserializer as _, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -82,6 +83,13 @@ impl Extractor {
         let mut row = Row { cells: vec![Cell::Absent; self.n_slots], ranks: vec![u32::MAX; self.n_slots] };
         parse_object(line, ObjectVisitor { node: &self.root, row: &mut row })?;
         Ok(row.cells)
+    }
+
+    /// Returns where the value of a column stands in a row, as it is written there; `None` where the row has none or is no object.
+    pub(super) fn locate(&self, line: &str, slot: usize) -> Option<Range<usize>> {
+        let mut place = Place { slot, rank: u32::MAX, line_start: line.as_ptr().addr(), range: None };
+        parse_object(line, PlaceVisitor { node: &self.root, place: &mut place }).ok()?;
+        place.range
     }
 }
 
@@ -261,6 +269,52 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
         ObjectVisitor { node: &self.entry.inner, row: &mut *self.row }.visit_map(map)?;
         self.row.set(self.entry.column, || Cell::Unusable("an object"));
+        Ok(())
+    }
+}
+
+/// Where the value of a column stands, as far as it was found.
+struct Place {
+    slot: usize,
+    rank: u32,
+    /// Address of the line, for the differences that are the places.
+    line_start: usize,
+    range: Option<Range<usize>>,
+}
+
+/// Looks for the value of one column.
+struct PlaceVisitor<'n, 'p> {
+    node: &'n Node,
+    place: &'p mut Place,
+}
+
+impl<'de> Visitor<'de> for PlaceVisitor<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(entry) = map.next_key_seed(KeySeed(self.node))? {
+            let Some(entry) = entry else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let value = map.next_value::<&RawValue>()?.get();
+            if let Some(Column { slot, rank }) = entry.column
+                && slot == self.place.slot
+                && rank <= self.place.rank
+            {
+                let start = value.as_ptr().addr() - self.place.line_start;
+                self.place.range = Some(start..start + value.len());
+                self.place.rank = rank;
+            }
+            if !entry.inner.entries.is_empty() {
+                // What is no object has no members.
+                let _: Result<(), String> = parse_object(value, PlaceVisitor { node: &entry.inner, place: self.place });
+            }
+        }
         Ok(())
     }
 }

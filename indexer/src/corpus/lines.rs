@@ -7,6 +7,7 @@
 //! Cost: one copy of the bytes behind the decompressor; lines are found by the C library's `memchr`. Memory: a block, or the longest line.
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -221,6 +222,8 @@ pub struct ParsedRow {
     pub document: Box<Document>,
     /// Values of the further columns that were asked for, in their order.
     pub values: Vec<Value>,
+    /// Column that the text stands in, as the file's reader counts them: for who writes it anew.
+    pub text_column: usize,
 }
 
 /// Parses lines of one file. Can be shared by threads.
@@ -284,8 +287,16 @@ impl LineParser {
         let values = self.columns.iter().map(|&slot| value_of(&cells[slot])).collect();
         let context =
             RowContext { file_name: &self.name, row, shard: &self.shard, document_bytes_max: self.document_bytes_max };
-        let document = assemble_without_language(&self.plan, &mut cells, context)?;
-        Ok(ParsedRow { document, values })
+        let (document, text_column) = assemble_without_language(&self.plan, &mut cells, context)?;
+        Ok(ParsedRow { document, values, text_column })
+    }
+
+    /// Returns where the text of a row that was parsed stands in its line: a value of JSON, its quotes included.
+    pub fn locate_text(&self, line: &[u8], row: &ParsedRow) -> Option<Range<usize>> {
+        let n_mark = if line.starts_with(BOM) { BOM.len() } else { 0 };
+        let text = simdutf8::basic::from_utf8(line[n_mark..].trim_ascii_end()).ok()?;
+        let range = self.extractor.locate(text, row.text_column)?;
+        Some(range.start + n_mark..range.end + n_mark)
     }
 }
 
@@ -365,6 +376,7 @@ mod tests {
             Value::Text("x".into()),
         ];
         assert_eq!(row.values, expected);
+        assert_eq!(parser.locate_text(line.as_bytes(), &row), Some(8..11));
         assert_eq!(parser.parse(b"\xef\xbb\xbf{\"text\":\"y\"}\r\n", 1, true).expect("a row").document.text, "y");
         assert!(parser.parse(b"{\"text\":\"y\xff\"}", 1, true).is_err());
     }

@@ -7,6 +7,7 @@ use super::input::InputFile;
 use super::lines::ParsedRow;
 use super::options::ReadOptions;
 use super::progress::FileProgress;
+use super::rewrite::GroupEdit;
 use super::{Row, SkipReason};
 use crate::error::{Error, Result};
 use crate::memory::MemoryPlan;
@@ -42,7 +43,7 @@ pub(super) fn copy_rows<W: std::io::Write + Send>(
     file: &InputFile,
     _: MemoryPlan,
     _: W,
-    _: impl FnMut(u64) -> Result<Vec<bool>>,
+    _: impl FnMut(u64) -> Result<GroupEdit>,
 ) -> Result<W> {
     Err(refusal(file))
 }

@@ -5,7 +5,9 @@
 //!
 //! Level 3 of zstd and 6 of gzip, the defaults of both tools: what level a file had is not written in it.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::ops::Range;
 
 use super::input::Compression;
 
@@ -13,6 +15,27 @@ use super::input::Compression;
 const ZSTD_LEVEL: i32 = 3;
 /// Level of gzip.
 const GZIP_LEVEL: u32 = 6;
+
+/// What becomes of the rows of a row group.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GroupEdit {
+    /// Of each row: whether it stays.
+    pub stays: Vec<bool>,
+    /// Of rows whose text is cut, by their number within the group: the column of the text, and the bytes that go, ascending.
+    pub cuts: BTreeMap<usize, (usize, Vec<Range<usize>>)>,
+}
+
+/// Returns bytes without some ranges of them, which ascend and do not overlap; what lies behind the end is none.
+pub fn without(bytes: &[u8], cuts: &[Range<usize>]) -> Vec<u8> {
+    let mut left = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    for cut in cuts {
+        left.extend_from_slice(bytes.get(at..cut.start).unwrap_or_default());
+        at = cut.end;
+    }
+    left.extend_from_slice(bytes.get(at..).unwrap_or_default());
+    left
+}
 
 /// A file of JSON lines that is being written.
 pub struct LineWriter<W: Write>(Encoder<W>);

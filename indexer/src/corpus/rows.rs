@@ -12,6 +12,7 @@ use super::input::InputFile;
 use super::lines::ParsedRow;
 use super::options::ReadOptions;
 use super::progress::ProgressHandle;
+use super::rewrite::GroupEdit;
 use super::{SkipReason, parquet};
 use crate::error::{Error, Result};
 use crate::memory::MemoryPlan;
@@ -78,17 +79,17 @@ pub fn hash_file(file: &InputFile) -> Result<u64> {
     }
 }
 
-/// Writes the rows of a Parquet file that stay, and returns what was written to, flushed: same schema, columns, metadata and compression. `stays` is given the number of rows of each row group in
-/// order, and returns for each whether it stays.
+/// Writes the rows of a Parquet file that stay, and returns what was written to, flushed: same schema, columns, metadata and compression. `edit` is
+/// given the number of rows of each row group in order, and returns what becomes of them.
 ///
 /// # Errors
 /// [`Error::Input`] where the file is damaged, [`Error::Argument`] for a page that is too long for the memory, [`Error::Io`] where it cannot be
-/// written; what `stays` says.
+/// written; what `edit` says.
 pub fn copy_rows<W: std::io::Write + Send>(
     file: &InputFile,
     memory: MemoryPlan,
     written: W,
-    stays: impl FnMut(u64) -> Result<Vec<bool>>,
+    edit: impl FnMut(u64) -> Result<GroupEdit>,
 ) -> Result<W> {
-    parquet::copy_rows(file, memory, written, stays)
+    parquet::copy_rows(file, memory, written, edit)
 }

@@ -17,6 +17,7 @@ mod anchors;
 mod code;
 mod document;
 mod grams;
+mod runs;
 mod signature;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use self::code::CodeScratch;
 pub(crate) use self::document::PIECE_BYTES;
 pub use self::document::{DocumentPrints, DocumentScratch};
 use self::grams::compute_keys;
+pub use self::runs::{RUN_WORDS_MIN, RunSampler, RunScratch};
 use self::signature::Signer;
 pub use self::signature::{BandPlan, BandScratch, Signature};
 use crate::error::Result;

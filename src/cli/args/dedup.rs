@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::index::{ColumnArgs, parse_document_bytes};
 use super::shared::{ResourceArgs, SeedArgs, SummaryArgs};
 use crate::dedup::preset::Preset;
-use crate::dedup::recipe::{Emit, ExactForm, Level};
+use crate::dedup::recipe::{Emit, ExactForm, Level, PASSAGE_WORDS};
 
 #[derive(Debug, Args)]
 #[command(
@@ -81,9 +81,10 @@ pub(in crate::cli) struct PassArgs {
         hide_possible_values = true,
         value_delimiter = ',',
         aliases = ["levels"],
-        help = "Look for equal (exact), similar (near) and renamed (code) rows (default exact,near).",
+        help = "Look for equal (exact), similar (near), renamed (code) rows and repeated passages (passage) (default exact,near).",
         long_help = "Say what is looked for: `exact` finds rows of equal text, `near` rows whose sets of word 5-grams are similar, \
-                     `code` files of code of at least 50 tokens that a consistent renaming of their own names makes equal.\n\
+                     `code` files of code of at least 50 tokens that a consistent renaming of their own names makes equal; `passage` runs of --passage-words \
+                     words within rows that stay, which are cut where --keep better places have them.\n\
                      Default: exact,near.\n\
                      Example: --level exact"
     )]
@@ -170,6 +171,20 @@ pub(in crate::cli) struct PassArgs {
     pub(in crate::cli) exact_form: ExactFormArg,
     #[arg(
         long,
+        value_name = "L",
+        default_value_t = PASSAGE_WORDS,
+        hide_default_value = true,
+        help = "Cut repeated runs of at least so many words (default 50).",
+        long_help = "Cut runs of at least so many words that occur more than --keep times, with --level passage: the first places, in the order of \
+                     --prefer, stay; all others are cut from the end of the word before to the beginning of the word behind, and cuts.jsonl names for \
+                     each the place that stays. What a cut joins is looked at again. Rows stay, even where nothing is left of their text.\n\
+                     Unit: words of the normal form. Accepted: 8 to 100000.\n\
+                     Default: 50.\n\
+                     Example: --level exact,near,passage --passage-words 100"
+    )]
+    pub(in crate::cli) passage_words: u32,
+    #[arg(
+        long,
         value_name = "COLUMN",
         help = "Report rows that have a value in this column instead of removing them.",
         long_help = "Report rows that have a value in this column instead of removing them: a repository without one of its files is of no use. They \
@@ -243,6 +258,7 @@ pub(in crate::cli) struct PassArgs {
 pub(in crate::cli) enum LevelArg {
     Exact,
     Near,
+    Passage,
     Code,
 }
 
@@ -251,6 +267,7 @@ impl From<LevelArg> for Level {
         match level {
             LevelArg::Exact => Self::Exact,
             LevelArg::Near => Self::Near,
+            LevelArg::Passage => Self::Passage,
             LevelArg::Code => Self::Code,
         }
     }

@@ -13,7 +13,8 @@ use crate::dedup::work::Part;
 #[command(
     about = "Do one stage of a dedup pass, or one part of it.",
     long_about = "Do one stage of a dedup pass, or one part of it, so that many machines can share the work: sign, band-merge, cluster, verify, \
-                  apply, in this order. All parts of a stage must be done before the next begins; cluster has one part. The result is that of \
+                  passages (for --level passage), apply, in this order. All parts of a stage must be done before the next begins; cluster and passages have one \
+                  part. The result is that of \
                   `copytrace dedup`. What is done already is not done again.",
     after_help = "Example:\n  copytrace stage sign corpus/ --work /shared/dedup --part 1/8",
     after_long_help = "Example, each line but that of cluster on 8 machines with its own part:\n  \
@@ -50,6 +51,12 @@ pub(in crate::cli) enum StageCommand {
         after_help = "Example:\n  copytrace stage verify --work dedup --part 1/8"
     )]
     Verify(MiddleArgs),
+    #[command(
+        about = "Find passages that occur too often, with --level passage.",
+        long_about = None,
+        after_help = "Example:\n  copytrace stage passages --work dedup"
+    )]
+    Passages(MiddleArgs),
     Apply(ApplyArgs),
 }
 

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use copytrace::dedup::context::Progress;
-use copytrace::dedup::recipe::{ColumnNames, Rules};
+use copytrace::dedup::recipe::{ColumnNames, Level, Rules};
 use copytrace::dedup::run::dedup;
 use copytrace_indexer::Error;
 
@@ -125,13 +125,14 @@ fn parquet_stays_parquet() {
     use parquet::data_type::{ByteArray, ByteArrayType, DoubleType};
     use parquet::file::reader::{FileReader as _, SerializedFileReader};
 
-    let texts = [words(0, 60), words(0, 58), words(100, 160), words(0, 60)];
-    let qualities = [0.5, 0.75, 0.25, 0.125];
+    let sharing = words(300, 330) + " " + &words(100, 140);
+    let texts = [words(0, 60), words(0, 58), words(100, 160), words(0, 60), sharing];
+    let qualities = [0.5, 0.75, 0.25, 0.125, 0.0625];
     let schema = "message row { required binary id (UTF8); required binary text (UTF8); required double q; }";
     let schema = Arc::new(parquet::schema::parser::parse_message_type(schema).unwrap());
     let mut writer = parquet::file::writer::SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
     let mut group = writer.next_row_group().unwrap();
-    let ids: Vec<ByteArray> = (0..4).map(|n: u8| ByteArray::from(n.to_string().into_bytes())).collect();
+    let ids: Vec<ByteArray> = (0..5).map(|n: u8| ByteArray::from(n.to_string().into_bytes())).collect();
     let text_values: Vec<ByteArray> = texts.iter().map(|text| ByteArray::from(text.clone().into_bytes())).collect();
     for values in [ids, text_values] {
         let mut column = group.next_column().unwrap().unwrap();
@@ -146,13 +147,22 @@ fn parquet_stays_parquet() {
     folder.write("a.parquet", writer.into_inner().unwrap());
     let rules = Rules { prefer: "q desc".into(), ..Rules::default() };
     folder.run("out", rules.clone()).unwrap();
-    let reader = SerializedFileReader::try_from(folder.path("out/kept/a.parquet").as_path()).unwrap();
-    let rows: Vec<String> = reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect();
-    assert_eq!(rows.len(), 2, "{rows:?}");
+    let read = |out: &str| -> Vec<String> {
+        let reader = SerializedFileReader::try_from(folder.path(out).join("kept/a.parquet").as_path()).unwrap();
+        reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect()
+    };
+    let rows = read("out");
+    assert_eq!(rows.len(), 3, "{rows:?}");
     assert!(rows[0].contains(r#"id: "1""#) && rows[1].contains(r#"id: "2""#), "{rows:?}");
     let removed = folder.written("out").removed_rows();
     let names: Vec<(&str, &str)> = removed.iter().map(|(id, kept, ..)| (id.as_str(), kept.as_str())).collect();
     assert_eq!(names, [("0", "1"), ("3", "1")]);
+    // A passage is cut out of the text alone.
+    let levels = vec![Level::Exact, Level::Near, Level::Passage];
+    folder.run("cut", Rules { levels, passage_words: 20, ..rules.clone() }).unwrap();
+    let cut = read("cut");
+    assert_eq!(cut[..2], rows[..2]);
+    assert_eq!(cut[2], rows[2].replace(&words(100, 140), ""));
     let error = folder.run("missing", Rules { keep_per: Some("nowhere".into()), ..rules }).unwrap_err().to_string();
     assert!(error.contains("`nowhere`") && error.contains("its columns are `id`, `text`, `q`"), "{error}");
 }

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use copytrace::dedup::context::Progress;
-use copytrace::dedup::recipe::Rules;
+use copytrace::dedup::recipe::{Level, Rules};
 use copytrace::dedup::run::{Resources, Stage, StageOptions, dedup, run_one};
 use copytrace::dedup::work::Part;
 
@@ -120,8 +120,13 @@ fn a_second_run_does_nothing_and_a_lost_file_is_made_again() {
 #[test]
 fn killed_at_any_moment_it_goes_on_to_the_same_bytes() {
     let folder = folder(6);
-    folder.run("out", Rules::default()).unwrap();
+    // Two rows with one passage, so that the last stage but one has something to do.
+    let [one, other] = [0, 1_000].map(|from| super::words(from, from + 40) + " " + &super::words(5_000, 5_040));
+    folder.write("passages.jsonl", lines([("one", &*one), ("other", &*other)]));
+    let levels = vec![Level::Exact, Level::Near, Level::Passage];
+    folder.run("out", Rules { levels, passage_words: 30, ..Rules::default() }).unwrap();
     let expected = folder.written("out");
+    assert!(String::from_utf8_lossy(&expected.kept["passages.jsonl"]).matches("w5000").count() == 1);
     let n_kills: u64 = std::env::var("COPYTRACE_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(10);
     let mut random = Random(n_kills);
     for run in 0..n_kills {
@@ -129,6 +134,7 @@ fn killed_at_any_moment_it_goes_on_to_the_same_bytes() {
         let start = || {
             let mut command = Command::new(env!("CARGO_BIN_EXE_copytrace"));
             command.arg("dedup").arg(folder.path("input")).arg("--out").arg(&out).arg("--quiet");
+            command.args(["--level", "exact,near,passage", "--passage-words", "30"]);
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
         };
         for _ in 0..3 {

@@ -173,11 +173,13 @@ impl ParquetRows {
     /// # Errors
     /// As [`Self::next_row`].
     pub(super) fn next_parsed(&mut self, options: &ReadOptions) -> Result<Option<Result<ParsedRow, SkipReason>>> {
-        self.next(options, |further_slots, plan, cells, context| {
+        let parsed = self.next(options, |further_slots, plan, cells, context| {
             let values = further_slots.iter().map(|&slot| value_of(&cells[slot])).collect();
-            let document = assemble_without_language(plan, cells, context)?;
-            Ok(ParsedRow { document, values })
-        })
+            let (document, text_column) = assemble_without_language(plan, cells, context)?;
+            Ok(ParsedRow { document, values, text_column })
+        })?;
+        let in_file = |row: ParsedRow| ParsedRow { text_column: self.columns[row.text_column].leaf_idx, ..row };
+        Ok(parsed.map(|row| row.map(in_file)))
     }
 
     fn next<T>(

@@ -1,4 +1,4 @@
-//! Copies some of the rows of a Parquet file: same schema, same columns, same metadata, same compression of each column.
+//! Copies some of the rows of a Parquet file, and of some texts a part: same schema, same columns, same metadata, same compression of each column.
 //!
 //! Column by column, values with their levels, so that lists, maps and nulls come out as they went in, whatever they are of. A row group becomes a row
 //! group, or none where no row of it stays. Pages are cut anew, statistics are computed anew.
@@ -13,7 +13,8 @@ use parquet::basic::Type as PhysicalType;
 use parquet::column::reader::ColumnReaderImpl;
 use parquet::column::writer::ColumnWriterImpl;
 use parquet::data_type::{
-    BoolType, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType, Int32Type, Int64Type, Int96Type,
+    BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType, Int32Type, Int64Type,
+    Int96Type,
 };
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
@@ -23,22 +24,23 @@ use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use super::pages::CheckedPages;
 use super::{Problem, catch, open};
 use crate::corpus::input::InputFile;
+use crate::corpus::rewrite::{GroupEdit, without};
 use crate::error::{Error, Result};
 use crate::memory::MemoryPlan;
 
 /// Rows copied at once.
 const BATCH_ROWS: usize = 1024;
 
-/// Writes the rows of a file that stay. `stays` is given the number of rows of each row group in order, and returns for each whether it stays.
+/// Writes the rows of a file that stay. `edit` is given the number of rows of each row group in order, and returns what becomes of them.
 ///
 /// # Errors
 /// [`Error::Input`] where the file is damaged, [`Error::Argument`] for a page that is too long for the memory, [`Error::Io`] where it cannot be
-/// written; what `stays` says.
+/// written; what `edit` says.
 pub(in crate::corpus) fn copy_rows<W: Write + Send>(
     file: &InputFile,
     memory: MemoryPlan,
     written: W,
-    mut stays: impl FnMut(u64) -> Result<Vec<bool>>,
+    mut edit: impl FnMut(u64) -> Result<GroupEdit>,
 ) -> Result<W> {
     let (source, metadata, _) = open(&file.path)?;
     let source = Arc::new(source);
@@ -58,9 +60,9 @@ pub(in crate::corpus) fn copy_rows<W: Write + Send>(
     };
     let mut writer = catch(start).map_err(explain)?;
     for group in metadata.row_groups() {
-        let mask = stays(u64::try_from(group.num_rows()).unwrap_or(0))?;
-        if mask.iter().any(|&is_kept| is_kept) {
-            let copied = catch(|| Ok::<_, Problem>(copy_group(&source, group, memory, &mask, &mut writer)?));
+        let edited = edit(u64::try_from(group.num_rows()).unwrap_or(0))?;
+        if edited.stays.iter().any(|&stays| stays) {
+            let copied = catch(|| Ok::<_, Problem>(copy_group(&source, group, memory, &edited, &mut writer)?));
             // What went wrong with the output is no fault of the input.
             writer.inner_mut().take_error(&file.path)?;
             copied.map_err(explain)?;
@@ -87,7 +89,7 @@ fn copy_group<W: Write + Send>(
     source: &Arc<File>,
     group: &RowGroupMetaData,
     memory: MemoryPlan,
-    mask: &[bool],
+    edit: &GroupEdit,
     writer: &mut SerializedFileWriter<Sink<W>>,
 ) -> ParquetResult<()> {
     let mut group_writer = writer.next_row_group()?;
@@ -96,20 +98,47 @@ fn copy_group<W: Write + Send>(
         let pages = CheckedPages::open(source, group, leaf_idx, memory.page_bytes_max())?;
         let physical = group.column(leaf_idx).column_type();
         let copy = match physical {
-            PhysicalType::BOOLEAN => copy_column::<BoolType>,
-            PhysicalType::INT32 => copy_column::<Int32Type>,
-            PhysicalType::INT64 => copy_column::<Int64Type>,
-            PhysicalType::INT96 => copy_column::<Int96Type>,
-            PhysicalType::FLOAT => copy_column::<FloatType>,
-            PhysicalType::DOUBLE => copy_column::<DoubleType>,
-            PhysicalType::BYTE_ARRAY => copy_column::<ByteArrayType>,
-            PhysicalType::FIXED_LEN_BYTE_ARRAY => copy_column::<FixedLenByteArrayType>,
+            PhysicalType::BOOLEAN => copy_unchanged::<BoolType>,
+            PhysicalType::INT32 => copy_unchanged::<Int32Type>,
+            PhysicalType::INT64 => copy_unchanged::<Int64Type>,
+            PhysicalType::INT96 => copy_unchanged::<Int96Type>,
+            PhysicalType::FLOAT => copy_unchanged::<FloatType>,
+            PhysicalType::DOUBLE => copy_unchanged::<DoubleType>,
+            PhysicalType::BYTE_ARRAY => copy_texts,
+            PhysicalType::FIXED_LEN_BYTE_ARRAY => copy_unchanged::<FixedLenByteArrayType>,
         };
-        copy(group, leaf_idx, pages, mask, &mut column)?;
+        copy(group, leaf_idx, pages, edit, &mut column)?;
         column.close()?;
         leaf_idx += 1;
     }
     group_writer.close().map(drop)
+}
+
+/// Copies a column of values that are never changed.
+fn copy_unchanged<T: DataType>(
+    group: &RowGroupMetaData,
+    leaf_idx: usize,
+    pages: CheckedPages,
+    edit: &GroupEdit,
+    column: &mut SerializedColumnWriter<'_>,
+) -> ParquetResult<()> {
+    copy_column::<T>(group, leaf_idx, pages, &edit.stays, column, |_, value| value.clone())
+}
+
+/// Copies a column of texts or other bytes.
+fn copy_texts(
+    group: &RowGroupMetaData,
+    leaf_idx: usize,
+    pages: CheckedPages,
+    edit: &GroupEdit,
+    column: &mut SerializedColumnWriter<'_>,
+) -> ParquetResult<()> {
+    copy_column::<ByteArrayType>(group, leaf_idx, pages, &edit.stays, column, |row, value: &ByteArray| {
+        match edit.cuts.get(&row) {
+            Some((cut_leaf, cuts)) if *cut_leaf == leaf_idx => ByteArray::from(without(value.data(), cuts)),
+            _ => value.clone(),
+        }
+    })
 }
 
 fn copy_column<T: DataType>(
@@ -118,6 +147,7 @@ fn copy_column<T: DataType>(
     pages: CheckedPages,
     mask: &[bool],
     column: &mut SerializedColumnWriter<'_>,
+    edited: impl Fn(usize, &T::T) -> T::T,
 ) -> ParquetResult<()> {
     let leaf = group.column(leaf_idx).column_descr_ptr();
     let (max_def_level, max_rep_level) = (leaf.max_def_level(), leaf.max_rep_level());
@@ -151,7 +181,7 @@ fn copy_column<T: DataType>(
             let value = (def_level == max_def_level).then(|| values.get(value_idx)).flatten();
             value_idx += usize::from(def_level == max_def_level);
             if mask.get(row).copied().unwrap_or(false) {
-                kept_values.extend(value.cloned());
+                kept_values.extend(value.map(|value| edited(row, value)));
                 kept_defs.push(def_level);
                 kept_reps.push(rep_level);
             }
@@ -287,7 +317,7 @@ mod tests {
         (builder.build().unwrap().map(Result::unwrap).collect(), pairs, codecs)
     }
 
-    fn copy(bytes: &[u8], stays: impl Fn(usize) -> bool) -> Result<Vec<u8>> {
+    fn copy(bytes: &[u8], stays: impl Fn(usize) -> bool, has_cuts: bool) -> Result<Vec<u8>> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.parquet");
         fs_err::write(&path, bytes).unwrap();
@@ -296,7 +326,11 @@ mod tests {
         copy_rows(&file, MemoryPlan::default(), Vec::new(), |n_rows| {
             let n_rows = usize::try_from(n_rows).unwrap();
             start += n_rows;
-            Ok((start - n_rows..start).map(&stays).collect())
+            let stays: Vec<bool> = (start - n_rows..start).map(&stays).collect();
+            // Of some texts that stay the fifth byte goes.
+            let is_cut = |at: &usize| has_cuts && (start - n_rows + at).is_multiple_of(3);
+            let cuts = (0..n_rows).filter(is_cut).map(|at| (at, (0, std::iter::once(4..5).collect()))).collect();
+            Ok(GroupEdit { stays, cuts })
         })
     }
 
@@ -312,12 +346,24 @@ mod tests {
             ("the last", |row| row >= 490),
         ] {
             let kept: Vec<usize> = all.iter().copied().filter(|&row| stays(row)).collect();
-            let (batches, pairs, codecs) = read(copy(&bytes, stays).unwrap());
+            let (batches, pairs, codecs) = read(copy(&bytes, stays, false).unwrap());
             assert_eq!(batches, [batch(&kept)], "{name}");
             assert!(pairs.contains(&KeyValue::new("made".to_owned(), "by hand".to_owned())));
             assert!(codecs.iter().all(|codec| *codec == Compression::SNAPPY), "{codecs:?}");
         }
-        assert_eq!(read(copy(&bytes, |_| false).unwrap()).0, Vec::<RecordBatch>::new());
+        assert_eq!(read(copy(&bytes, |_| false, false).unwrap()).0, Vec::<RecordBatch>::new());
+    }
+
+    #[test]
+    fn texts_are_cut_and_nothing_else() {
+        let all: Vec<usize> = (0..200).collect();
+        let (batches, ..) = read(copy(&written(&all), |row| row % 2 == 0, true).unwrap());
+        let kept: Vec<usize> = (0..200).step_by(2).collect();
+        let expected = batch(&kept);
+        assert_eq!(batches[0].columns()[1..], expected.columns()[1..]);
+        let text = |row: &usize| format!("text{}of row {row}", if row.is_multiple_of(3) { "" } else { " " });
+        let texts: ArrayRef = Arc::new(StringArray::from_iter_values(kept.iter().map(text)));
+        assert_eq!(&batches[0].columns()[0], &texts);
     }
 
     #[test]
@@ -327,7 +373,7 @@ mod tests {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0x55;
             // Whatever it says, it ends, and without a panic.
-            let _ = copy(&damaged, |row| row % 2 == 0);
+            let _ = copy(&damaged, |row| row % 2 == 0, true);
         }
     }
 }
