@@ -101,6 +101,7 @@ fn split(args: PassArgs) -> anyhow::Result<(Rules, Resources)> {
         emit: args.emit.into_iter().map(Into::into).collect(),
         repository: args.repository_column,
         against,
+        clusters_before: args.clusters_before,
         has_weights: args.weights,
         columns: ColumnNames {
             text: columns.text_column,

@@ -67,6 +67,11 @@ impl Against {
         Ok(Self { file, unit, first_row })
     }
 
+    /// Returns how many there are.
+    pub(super) fn len(&self) -> usize {
+        self.file.n_records::<AgainstEntry>()
+    }
+
     /// Returns an entry by its number.
     pub(super) fn entry(&self, at: usize) -> Result<&AgainstEntry> {
         let entries = self.file.records::<AgainstEntry>(at..at.saturating_add(1))?;
@@ -111,8 +116,7 @@ impl DecisionCursor<'_> {
     }
 
     fn len_of(&self, source: usize) -> usize {
-        let n_against = self.against.file.n_records::<AgainstEntry>();
-        self.decisions.0.get(source).map_or(n_against, StageFile::n_records::<Decision>)
+        self.decisions.0.get(source).map_or(self.against.len(), StageFile::n_records::<Decision>)
     }
 
     fn decision(&self, source: usize, at: usize) -> Result<Decision> {

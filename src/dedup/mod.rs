@@ -14,6 +14,7 @@ mod against;
 mod apply;
 mod band_merge;
 mod cluster;
+mod clusters;
 mod code_form;
 pub mod context;
 mod decisions;

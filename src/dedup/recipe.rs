@@ -188,6 +188,9 @@ pub struct Rules {
     /// Rows that are like a document of this index go too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against: Option<Against>,
+    /// Sizes of clusters of the runs before: what they wrote to `clusters.jsonl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clusters_before: Option<PathBuf>,
     /// Write a weight to every row instead of removing any.
     pub has_weights: bool,
     /// Columns by role.
@@ -213,6 +216,7 @@ impl Default for Rules {
             emit: Vec::new(),
             repository: None,
             against: None,
+            clusters_before: None,
             has_weights: false,
             columns: ColumnNames::default(),
             document_bytes_max: copytrace_indexer::limits::DOCUMENT_BYTES_MAX,
@@ -249,6 +253,9 @@ impl Rules {
                 "`ours`, which indexes have, with `--against`",
                 format!("{}x{}", self.bands, self.rows),
             );
+        }
+        if self.clusters_before.is_some() && self.against.is_none() {
+            return refuse("clusters-before", "an index given with `--against`", "none".to_owned());
         }
         let n_slots = u64::from(self.bands) * u64::from(self.rows);
         if self.bands == 0

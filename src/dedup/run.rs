@@ -9,6 +9,7 @@ use copytrace_indexer::index::storage::{DiskStorage, Storage};
 use copytrace_indexer::recipe::{PUBLIC_SEED, Recipe};
 use copytrace_indexer::{Error, Result};
 
+use super::clusters::write_clusters;
 use super::context::{Context, Progress};
 use super::facts::{ApplyFacts, SignFacts};
 use super::file::{Kind, io_error};
@@ -267,6 +268,7 @@ fn finish(work: &Work, out: &dyn Storage) -> Result<Report> {
         write_whole(out, "reported.jsonl", |write| copy("reported", Kind::Reported, write))?;
     }
     write_whole(out, "cuts.jsonl", |write| copy("cuts", Kind::CutLines, write))?;
+    write_whole(out, "clusters.jsonl", |write| write_clusters(work, &signed, write))?;
     emit::emit(work, &signed, out)?;
     let report = make_report(work)?;
     let json = serde_json::to_string_pretty(&report)

@@ -40,7 +40,7 @@ pub(in crate::cli) struct DedupArgs {
         value_name = "DIR",
         value_hint = ValueHint::DirPath,
         help = "Write into this folder.",
-        long_help = "Write into this folder: kept/, removed.jsonl, cuts.jsonl, report.json and report.html. What is there of the same pass is not made again.\n\
+        long_help = "Write into this folder: kept/, removed.jsonl, cuts.jsonl, clusters.jsonl, report.json and report.html. What is there of the same pass is not made again.\n\
                      Example: --out clean"
     )]
     pub(in crate::cli) out: PathBuf,
@@ -204,6 +204,18 @@ pub(in crate::cli) struct PassArgs {
                      Example: copytrace dedup june/ --out june-clean --against corpus-index"
     )]
     pub(in crate::cli) against: Option<PathBuf>,
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        requires = "against",
+        help = "Add the sizes of clusters to those of this file.",
+        long_help = "Add the sizes of clusters to those of this file, the clusters.jsonl of the run before: it says how often each kept document stood in the \
+                     data of all runs. Only with --against.\n\
+                     Default: none.\n\
+                     Example: copytrace dedup june/ --out june-clean --against corpus-index --clusters-before may-clean/clusters.jsonl"
+    )]
+    pub(in crate::cli) clusters_before: Option<PathBuf>,
     #[arg(
         long,
         value_name = "TOOLS",

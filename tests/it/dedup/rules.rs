@@ -248,6 +248,33 @@ fn rows_like_documents_of_an_index_go_and_name_them() {
         assert!(removed.contains(&(id.into(), kept.into(), kind.into())), "{removed:?}");
     }
     assert_eq!((removed.len(), folder.written("out").kept_ids().len()), (4, 2), "{removed:?}");
+    // How often each kept document stood in the data, over all runs.
+    let clusters = |out: &str| {
+        let text = std::fs::read_to_string(folder.path(out).join("clusters.jsonl")).unwrap();
+        let line = |line: &str| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            (
+                line["keptId"].as_str().unwrap().to_owned(),
+                line["rows"].as_u64().unwrap(),
+                line["newRows"].as_u64().unwrap(),
+            )
+        };
+        text.lines().map(line).collect::<Vec<_>>()
+    };
+    let kept_stranger = folder.written("out").kept_ids().into_iter().find(|id| ["new", "again"].contains(&&**id));
+    let first = [("long".to_owned(), 3, 2), ("short".to_owned(), 2, 1), (kept_stranger.unwrap(), 2, 2)];
+    assert_eq!(clusters("out"), first);
+    let clusters_before = Some(folder.path("out/clusters.jsonl"));
+    folder.run("again", Rules { against: Some(against.clone()), clusters_before, ..Rules::default() }).unwrap();
+    let mut totals = first.clone().map(|(id, rows, new_rows)| (id, rows + new_rows, new_rows)).to_vec();
+    totals[2] = (first[2].0.clone(), 2, 0);
+    totals.push(first[2].clone());
+    assert_eq!(clusters("again"), totals);
+    folder.write("broken.txt", "{\"keptId\":\"a\",\"rows\":1,\"newRows\":1}\nno line\n");
+    let clusters_before = Some(folder.path("input/broken.txt"));
+    let broken = Rules { against: Some(against.clone()), clusters_before, ..Rules::default() };
+    let error = folder.run("broken", broken).unwrap_err().to_string();
+    assert!(error.contains("broken.txt") && error.contains('2') && error.contains("clusters.jsonl"), "{error}");
     // An index that changed meanwhile is another one.
     crate::corpora::add(&storage, vec![document("more", "x")], copytrace_indexer::pipeline::BuildOptions::default());
     let error = folder.run("later", Rules { against: Some(against), ..Rules::default() }).unwrap_err();

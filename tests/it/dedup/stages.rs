@@ -150,7 +150,7 @@ fn killed_at_any_moment_it_goes_on_to_the_same_bytes() {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         assert!(written(&out) == expected, "run {run}");
         let left: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left.len(), 6, "kept, work and four files: {left:?}");
+        assert_eq!(left.len(), 7, "kept, work and five files: {left:?}");
     }
 }
 
