@@ -26,7 +26,7 @@ use super::context::Context;
 use super::decisions::{Against, Decisions, is_removal};
 use super::facts::{Amount, ApplyFacts, ClusterFacts, SignFacts, VerifyFacts, count_name};
 use super::file::{Kind, io_error};
-use super::input::{Block, BlockParser, Blocks};
+use super::input::{Block, BlockParser, Blocks, Placed};
 use super::parallel::for_each_in_order;
 use super::recipe::Input;
 use super::record::{IS_OF_REPOSITORY, RowNumber, Rows};
@@ -223,9 +223,9 @@ impl Applier<'_> {
         let mut decisions = self.decisions.from(task.rows.start, task.against)?;
         let mut next_row = task.rows.start;
         let read = || {
-            let Some((block, _)) = blocks.next()? else { return Ok(None) };
+            let Some(Placed { block, n_rows, .. }) = blocks.next()? else { return Ok(None) };
             let first_row = next_row;
-            next_row += block.n_rows();
+            next_row += n_rows;
             task.ensure_rows(next_row <= task.rows.end)?;
             Ok(Some(Decided { block, first_row, decisions: decisions.until(next_row)? }))
         };
@@ -243,9 +243,9 @@ impl Applier<'_> {
         let (mut blocks, parser) = Blocks::open(task.input.file(), self.context, &[])?;
         let mut decisions = self.decisions.from(task.rows.start, task.against)?;
         let mut next_row = task.rows.start;
-        while let Some((block, _)) = blocks.next()? {
+        while let Some(Placed { block, n_rows, .. }) = blocks.next()? {
             let first_row = next_row;
-            next_row += block.n_rows();
+            next_row += n_rows;
             task.ensure_rows(next_row <= task.rows.end)?;
             let mut applied = Applied::default();
             let known = decisions.until(next_row)?;

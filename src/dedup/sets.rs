@@ -21,7 +21,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use super::context::Context;
 use super::facts::{ClusterFacts, SetFacts, SignFacts};
 use super::file::{Kind, StageFile};
-use super::input::{Block, BlockParser, Blocks};
+use super::input::{BlockParser, Blocks, Placed};
 use super::parallel::for_each_in_order;
 use super::record::RowNumber;
 use super::shingles::Shingler;
@@ -84,31 +84,24 @@ pub(super) fn extract(
         }
         let (mut blocks, parser) = Blocks::open(input.file(), context, &[])?;
         let read = || {
-            let Some((block, _)) = blocks.next()? else { return Ok(None) };
+            let Some(placed) = blocks.next()? else { return Ok(None) };
             let start = next_row;
-            next_row += block.n_rows();
+            next_row += placed.n_rows;
             if next_row > rows_end {
                 return Err(changed(&input.path, "its number of rows"));
             }
-            Ok(Some((block, start)))
+            Ok(Some((placed, start)))
         };
-        let work_on = |(block, start): (Block, u64)| sets_of(context.shingler(), &parser, block, start, wanted);
-        let take = |found: Vec<(u64, Vec<u64>)>| {
-            for (row, set) in found {
+        let work_on = |(placed, start): (Placed, u64)| sets_of(context.shingler(), &parser, placed, start, wanted);
+        let take = |found: Found| {
+            for (row, n_row_keys) in found.rows {
                 let row = U32::new(u32::try_from(row).unwrap_or(u32::MAX));
-                let entry = SetEntry {
-                    row,
-                    n_keys: U32::new(u32::try_from(set.len()).unwrap_or(u32::MAX)),
-                    start: U64::new(n_keys),
-                };
-                index.0.write(entry.as_bytes())?;
-                for key in &set {
-                    sets.0.write(&key.to_le_bytes())?;
-                }
-                n_keys += set.len() as u64;
+                let n_keys_stored = U32::new(u32::try_from(n_row_keys).unwrap_or(u32::MAX));
+                index.0.write(SetEntry { row, n_keys: n_keys_stored, start: U64::new(n_keys) }.as_bytes())?;
+                n_keys += n_row_keys as u64;
                 facts.n_sets += 1;
             }
-            Ok(())
+            sets.0.write(found.keys.as_bytes())
         };
         for_each_in_order(context.threads, read, work_on, take)?;
         if blocks.checksum()? != file_facts.checksum || next_row != rows_end {
@@ -127,27 +120,31 @@ pub(super) fn changed(path: &std::path::Path, what: &str) -> Error {
     Error::Input { path: path.to_path_buf(), problem }
 }
 
-fn sets_of(
-    shingler: Shingler<'_>,
-    parser: &BlockParser,
-    block: Block,
-    start: u64,
-    wanted: &Wanted,
-) -> Result<Vec<(u64, Vec<u64>)>> {
-    let rows: Vec<bool> = (start..start + block.n_rows()).map(|row| wanted.has(row)).collect::<Result<_>>()?;
-    let (mut found, mut words) = (Vec::new(), Words::default());
+/// The sets of a block.
+#[derive(Default)]
+struct Found {
+    /// Rows, and how many keys their sets have.
+    rows: Vec<(u64, usize)>,
+    keys: Vec<U64>,
+}
+
+fn sets_of(shingler: Shingler<'_>, parser: &BlockParser, placed: Placed, start: u64, wanted: &Wanted) -> Result<Found> {
+    let rows: Vec<bool> = (start..start + placed.n_rows).map(|row| wanted.has(row)).collect::<Result<_>>()?;
+    let (mut found, mut words, mut set) = (Found::default(), Words::default(), Vec::new());
     let extract = |idx, _, row: Result<ParsedRow, SkipReason>| {
         if let Ok(row) = row {
-            let mut set = Vec::new();
             let text = &row.document.text;
             shingler.fingerprinter.words(text, &mut words);
             shingler.shingles(text, &words, &mut set);
             sort_distinct(&mut set);
-            found.push((start + idx, set));
+            found.rows.push((start + idx, set.len()));
+            found.keys.extend(set.iter().map(|&key| U64::new(key)));
         }
     };
     let is_wanted = |idx: u64| usize::try_from(idx).ok().and_then(|idx| rows.get(idx)).copied().unwrap_or(false);
-    parser.for_each(block, 1, is_wanted, extract);
+    if rows.contains(&true) {
+        parser.for_each(placed.block, placed.first_line, is_wanted, extract);
+    }
     Ok(found)
 }
 
