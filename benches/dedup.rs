@@ -3,7 +3,8 @@
 //! `cargo bench --bench dedup` prints all tables; `-- growth`, `-- cluster`, `-- memory`, `-- against` one of them, and a number behind it sets how many
 //! rows there are. `-- speed FILE...` takes files of one's own. Beside the peers: `benches/peers/dedup.py`.
 //!
-//! Instructions are counted where the machine lets a process do so, from outside: `perf stat -e instructions:u` before the command.
+//! Instructions are counted from outside: `-- write FILE ROWS` writes the corpus of `growth`, and `perf stat -e instructions:u` or, where the machine has no
+//! counters, `valgrind --tool=cachegrind --cache-sim=no` runs `copytrace dedup FILE --out DIR` over it.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -36,6 +37,11 @@ const VOCABULARY: u64 = 50_000;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let n_rows = arguments.iter().find_map(|argument| argument.parse::<u64>().ok());
+    if let [command, file, ..] = &arguments[..]
+        && command == "write"
+    {
+        return write(Path::new(file), 0..n_rows.unwrap_or(100_000), 100, Shape::Skewed);
+    }
     let wants = |name: &str| arguments.first().is_none_or(|first| first == name || first.parse::<u64>().is_ok());
     println!(
         "{:<26} {:>10} {:>8} {:>8} {:>9} {:>9} {:>10} {:>9} {:>11}",
@@ -57,10 +63,10 @@ fn main() {
         }
     }
     if wants("cluster") {
-        // Of 77 words two copies are similar, of 20 words most are not: a template.
+        // Of 77 words, copies with the same word changed are similar; of 32 words most are not: a template.
         for (name, shape, n_words) in [
             ("one exact cluster", Shape::Equal, 30),
-            ("one near cluster", Shape::Near, 77),
+            ("one near cluster", Shape::Near, 120),
             ("one template", Shape::Near, 30),
         ] {
             let dir = tempfile::tempdir().expect("a temporary folder");

@@ -39,14 +39,14 @@ pub(super) fn overlap_at_least(a: &[U64], b: &[U64], threshold: f64) -> Option<O
 /// too many, however it is rounded.
 fn n_shared_min(n_keys: usize, threshold: f64) -> usize {
     // Far above the error of rounding for 2^32 keys, far below one.
-    let least = (threshold / (1.0 + threshold)).mul_add(n_keys as f64, -1e-3).ceil();
+    let below = (threshold / (1.0 + threshold) * n_keys as f64 - 1e-3).max(0.0);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "at least 0, and at most the number of keys"
     )]
-    let least = least.max(0.0) as usize;
-    least
+    let n_below = below as usize;
+    n_below + 1
 }
 
 /// Words of 64 bits of a [`SetBits`].
