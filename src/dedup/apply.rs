@@ -27,7 +27,7 @@ use super::context::Context;
 use super::decisions::{Against, Decisions, is_removal};
 use super::facts::{Amount, ApplyFacts, ClusterFacts, SignFacts, VerifyFacts, count_name};
 use super::file::{Kind, io_error};
-use super::input::{Block, BlockParser, Blocks};
+use super::input::{Block, BlockParser, Blocks, Placed};
 use super::parallel::for_each_in_order;
 use super::passages::{Cut, Cuts, ranges_of};
 use super::recipe::Input;
@@ -245,9 +245,9 @@ impl Applier<'_> {
         let mut decisions = self.decisions.from(task.rows.start, task.against)?;
         let mut next_row = task.rows.start;
         let read = || {
-            let Some((block, _)) = blocks.next()? else { return Ok(None) };
+            let Some(Placed { block, n_rows, .. }) = blocks.next()? else { return Ok(None) };
             let first_row = next_row;
-            next_row += block.n_rows();
+            next_row += n_rows;
             task.ensure_rows(next_row <= task.rows.end)?;
             let (decisions, cuts) = (decisions.until(next_row)?, self.cuts.of(first_row..next_row)?);
             Ok(Some(Decided { block, first_row, decisions, cuts }))
@@ -269,9 +269,9 @@ impl Applier<'_> {
         let mut next_row = task.rows.start;
         // Of rows that are cut: the column of the text.
         let mut text_columns: BTreeMap<u64, usize> = BTreeMap::new();
-        while let Some((block, _)) = blocks.next()? {
+        while let Some(Placed { block, n_rows, .. }) = blocks.next()? {
             let first_row = next_row;
-            next_row += block.n_rows();
+            next_row += n_rows;
             task.ensure_rows(next_row <= task.rows.end)?;
             let mut applied = Applied::default();
             let known = decisions.until(next_row)?;

@@ -21,23 +21,25 @@ pub(super) enum Block {
 }
 
 impl Block {
-    /// Returns how many rows it completes.
-    pub(super) fn n_rows(&self) -> u64 {
-        let n = match self {
-            Self::Rows(rows) => rows.len(),
-            Self::Lines(block) if block.is_overlong => usize::from(!block.goes_on),
-            Self::Lines(block) => block.lines().filter(|(_, is_row)| *is_row).count(),
-        };
-        n as u64
-    }
-
-    /// Returns how many lines it completes.
-    fn n_lines(&self) -> u64 {
+    /// Returns how many rows and lines it completes.
+    fn count(&self) -> (u64, u64) {
         match self {
-            Self::Lines(block) if !block.is_overlong => block.lines().count() as u64,
-            other => other.n_rows(),
+            Self::Rows(rows) => (rows.len() as u64, rows.len() as u64),
+            Self::Lines(block) if block.is_overlong => (u64::from(!block.goes_on), u64::from(!block.goes_on)),
+            Self::Lines(block) => {
+                block.lines().fold((0, 0), |(n_rows, n_lines), (_, is_row)| (n_rows + u64::from(is_row), n_lines + 1))
+            }
         }
     }
+}
+
+/// A block, and where it stands.
+pub(super) struct Placed {
+    pub(super) block: Block,
+    /// One-based number of its first line.
+    pub(super) first_line: u64,
+    /// Rows that it completes.
+    pub(super) n_rows: u64,
 }
 
 /// Parses what was not parsed yet.
@@ -118,8 +120,8 @@ impl<'a> Blocks<'a> {
         Ok((Self { source, file, n_lines: 0, n_bytes: 0, context }, BlockParser(parser)))
     }
 
-    /// Returns the next block and the one-based number of its first line.
-    pub(super) fn next(&mut self) -> Result<Option<(Block, u64)>> {
+    /// Returns the next block.
+    pub(super) fn next(&mut self) -> Result<Option<Placed>> {
         let (block, n_bytes) = match &mut self.source {
             Source::Lines(blocks) => (blocks.next_block()?.map(Block::Lines), blocks.stored_bytes()),
             Source::Rows(rows) => {
@@ -129,9 +131,10 @@ impl<'a> Blocks<'a> {
         };
         let Some(block) = block else { return Ok(None) };
         let first_line = self.n_lines + 1;
-        self.n_lines += block.n_lines();
+        let (n_rows, n_lines) = block.count();
+        self.n_lines += n_lines;
         self.context.progress.advance(n_bytes.saturating_sub(std::mem::replace(&mut self.n_bytes, n_bytes)));
-        Ok(Some((block, first_line)))
+        Ok(Some(Placed { block, first_line, n_rows }))
     }
 
     /// Returns how many stored bytes were read.

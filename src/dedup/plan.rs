@@ -17,7 +17,7 @@ use copytrace_indexer::index::storage::{MemoryStorage, Storage};
 use serde::{Deserialize, Serialize};
 
 use super::context::{Context, Progress};
-use super::input::Blocks;
+use super::input::{Blocks, Placed};
 use super::recipe::{Pass, Rules};
 use super::record::Record;
 use super::report::{CurvePoint, curve_of};
@@ -94,7 +94,7 @@ pub fn plan(inputs: &[PathBuf], rules: &Rules, resources: Resources) -> Result<P
         let (mut stored_bytes, mut is_whole) = (0, false);
         while sample.text_bytes < end && !is_whole {
             match blocks.next()? {
-                Some((block, first_line)) => {
+                Some(Placed { block, first_line, .. }) => {
                     sample.add(&signer.sign_block(&parser, &input.name, block, first_line)?.summary());
                 }
                 None => is_whole = true,

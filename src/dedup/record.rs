@@ -17,7 +17,7 @@ use super::work::{Receipt, Step, Work};
 pub(super) const ROWS_MAX: u64 = u32::MAX as u64 - 1;
 
 /// Words of 64 bits of a sketch.
-const SKETCH_WORDS: usize = 4;
+pub(super) const SKETCH_WORDS: usize = 4;
 /// Bits of a sketch: one for every slot of a signature.
 const SKETCH_BITS: u32 = 256;
 /// Standard deviations below what the threshold expects at which a pair is not compared: one pair in 300,000 at the threshold itself.

@@ -108,24 +108,37 @@ pub struct Outcome {
 /// # Errors
 /// What reading, writing or a damaged file of the work folder says. Stages that were done stay done, and nothing below `kept/` is half written.
 pub fn dedup(options: &Options, progress: &Progress, on_stage: &(dyn Fn(Stage) + Sync)) -> Result<Outcome> {
-    let Discovery { files, left_out } = discover(&options.inputs)?;
-    let pass = Pass::new(options.rules.clone(), options.resources.seed, files)?;
     let folder = options.work.clone().unwrap_or_else(|| options.out.join(WORK));
-    let storage: Arc<dyn Storage> = Arc::new(DiskStorage::new(folder));
-    let out = DiskStorage::new(&options.out);
+    dedup_on(Arc::new(DiskStorage::new(folder)), &DiskStorage::new(&options.out), options, progress, on_stage)
+}
+
+/// Does a whole pass on other storage than a disk: the files between stages on the first, the output on the second.
+///
+/// # Errors
+/// As [`dedup`].
+pub fn dedup_on(
+    storage: Arc<dyn Storage>,
+    out: &dyn Storage,
+    options: &Options,
+    progress: &Progress,
+    on_stage: &(dyn Fn(Stage) + Sync),
+) -> Result<Outcome> {
+    let Discovery { files, left_out } =
+        discover_besides(&options.inputs, &[Some(&options.out), options.work.as_ref()])?;
+    let pass = Pass::new(options.rules.clone(), options.resources.seed, files)?;
     out.create_dir(Path::new(""))?;
     storage.create_dir(Path::new(""))?;
     let _lock = storage.lock(Path::new(LOCK))?;
     let work = Work::create(storage, pass)?;
     work.sweep()?;
-    sweep_out(&out)?;
+    sweep_out(out)?;
     let report = with_context(&work, options.resources, progress, |context| {
         let has_passages = work.pass.rules.has(Level::Passage);
         for stage in Stage::ALL.into_iter().filter(|&stage| has_passages || stage != Stage::Passages) {
             on_stage(stage);
-            run_stage(context, stage, Part::default(), &out)?;
+            run_stage(context, stage, Part::default(), out)?;
         }
-        finish(&work, &out)
+        finish(&work, out)
     })?;
     for (step, name) in [
         (Step::Sign, "contents"),
@@ -143,6 +156,20 @@ pub fn dedup(options: &Options, progress: &Progress, on_stage: &(dyn Fn(Stage) +
         work.drop_files(step, name)?;
     }
     Ok(Outcome { report, left_out })
+}
+
+/// Lists the files of an input, but for those that a pass itself made: folders of output may stand below the input.
+fn discover_besides(inputs: &[PathBuf], made: &[Option<&PathBuf>]) -> Result<Discovery> {
+    let mut discovery = discover(inputs)?;
+    // A folder that is not there yet has no files.
+    let made = made.iter().copied().flatten().filter_map(|folder| folder.canonicalize().ok());
+    for folder in made.collect::<Vec<_>>() {
+        let is_above = |input: &PathBuf| input.canonicalize().is_ok_and(|input| folder.starts_with(input));
+        if inputs.iter().any(is_above) {
+            discovery.files.retain(|file| !file.path.canonicalize().is_ok_and(|path| path.starts_with(&folder)));
+        }
+    }
+    Ok(discovery)
 }
 
 /// What one stage is to do.
@@ -176,10 +203,12 @@ pub fn run_one(
     progress: &Progress,
 ) -> Result<()> {
     let storage: Arc<dyn Storage> = Arc::new(DiskStorage::new(work));
+    let folder = work.to_path_buf();
     let work = match options {
-        StageOptions::Sign { inputs, rules } => {
-            Work::create(storage, Pass::new((**rules).clone(), resources.seed, discover(inputs)?.files)?)?
-        }
+        StageOptions::Sign { inputs, rules } => Work::create(
+            storage,
+            Pass::new((**rules).clone(), resources.seed, discover_besides(inputs, &[Some(&folder)])?.files)?,
+        )?,
         StageOptions::Apply { .. } | StageOptions::Other(_) => Work::open(storage)?,
     };
     let (stage, out) = match options {

@@ -11,8 +11,6 @@
 //!
 //! Cost: decompressing the input once more; parsing and 10 ns a shingle for the rows that are wanted.
 
-use copytrace_indexer::corpus::SkipReason;
-use copytrace_indexer::corpus::lines::ParsedRow;
 use copytrace_indexer::normalise::Words;
 use copytrace_indexer::{Error, Result};
 use zerocopy::little_endian::{U32, U64};
@@ -21,7 +19,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use super::context::Context;
 use super::facts::{ClusterFacts, SetFacts, SignFacts};
 use super::file::{Kind, StageFile};
-use super::input::{Block, Blocks};
+use super::input::{Blocks, Placed};
 use super::parallel::for_each_in_order;
 use super::record::RowNumber;
 use super::work::{Receipt, Step, Work};
@@ -68,15 +66,13 @@ pub(super) fn extract(
         shingler.fingerprinter.words(text, words);
         shingler.shingles(text, words, &mut set);
         sort_distinct(&mut set);
-        set
+        set.into_iter().map(U64::new).collect()
     };
-    for_each_wanted(context, unit_idx, first_row, signed, &|row| wanted.has(row), make, |row, set: Vec<u64>| {
+    for_each_wanted(context, unit_idx, first_row, signed, &|row| wanted.has(row), make, |row, set: Vec<U64>| {
         let n = U32::new(u32::try_from(set.len()).unwrap_or(u32::MAX));
         let entry = SetEntry { row: U32::new(row), n_keys: n, start: U64::new(n_keys) };
         index.0.write(entry.as_bytes())?;
-        for key in &set {
-            sets.0.write(&key.to_le_bytes())?;
-        }
+        sets.0.write(set.as_bytes())?;
         n_keys += set.len() as u64;
         facts.n_sets += 1;
         Ok(())
@@ -115,24 +111,26 @@ pub(super) fn for_each_wanted<T: Send>(
         }
         let (mut blocks, parser) = Blocks::open(input.file(), context, &[])?;
         let read = || {
-            let Some((block, _)) = blocks.next()? else { return Ok(None) };
+            let Some(placed) = blocks.next()? else { return Ok(None) };
             let start = next_row;
-            next_row += block.n_rows();
+            next_row += placed.n_rows;
             if next_row > rows_end {
                 return Err(changed(&input.path, "its number of rows"));
             }
-            Ok(Some((block, start)))
+            Ok(Some((placed, start)))
         };
-        let work_on = |(block, start): (Block, u64)| {
-            let rows: Vec<bool> = (start..start + block.n_rows()).map(is_wanted).collect::<Result<_>>()?;
+        let work_on = |(placed, start): (Placed, u64)| {
+            let rows: Vec<bool> = (start..start + placed.n_rows).map(is_wanted).collect::<Result<_>>()?;
             let (mut found, mut words) = (Vec::new(), Words::default());
             let is_of_block =
                 |idx: u64| usize::try_from(idx).ok().and_then(|idx| rows.get(idx)).copied().unwrap_or(false);
-            parser.for_each(block, 1, is_of_block, |idx, _, row: Result<ParsedRow, SkipReason>| {
-                if let Ok(row) = row {
-                    found.push((start + idx, make(&row.document.text, &mut words)));
-                }
-            });
+            if rows.contains(&true) {
+                parser.for_each(placed.block, placed.first_line, is_of_block, |idx, _, row| {
+                    if let Ok(row) = row {
+                        found.push((start + idx, make(&row.document.text, &mut words)));
+                    }
+                });
+            }
             Ok(found)
         };
         let take_all = |found: Vec<(u64, T)>| {

@@ -30,7 +30,7 @@ use super::code_form;
 use super::context::Context;
 use super::facts::{Amount, EXAMPLES_MAX, SignFacts, SignedFile, count_name};
 use super::file::Kind;
-use super::input::{Block, BlockParser, Blocks};
+use super::input::{Block, BlockParser, Blocks, Placed};
 use super::parallel::for_each_in_order;
 use super::prefer::Preference;
 use super::recipe::{ExactForm, Level, Rules};
@@ -157,7 +157,7 @@ fn sign_unit(context: &Context<'_>, unit_idx: usize) -> Result<()> {
         let input = &work.pass.inputs[input_idx];
         let (mut blocks, parser) = Blocks::open(input.file(), context, &rules.further_columns()?)?;
         let first_row = n_rows;
-        let work_on = |(block, first_line): (Block, u64)| signer.sign_block(&parser, &input.name, block, first_line);
+        let work_on = |Placed { block, first_line, .. }| signer.sign_block(&parser, &input.name, block, first_line);
         let take = |signed: Signed| {
             if let Some((row, problem)) = signed.first_skipped.filter(|_| context.is_strict) {
                 return Err(Error::Row { path: input.path.clone(), row, problem });

@@ -7,10 +7,10 @@
 //! decisions   removed rows, and kept rows that stand for some, by row
 //! ```
 //!
-//! Groups of a unit are decided side by side. Memory: the members of the groups under way.
+//! Groups of a unit are decided side by side, and a large one by all threads. Memory: the members of the groups under way.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use copytrace_indexer::Result;
 use rayon::prelude::*;
@@ -21,11 +21,11 @@ use super::cluster::{IS_CONTENT, Member as StoredMember};
 use super::context::Context;
 use super::facts::{ClusterFacts, ClusterSize, SignFacts, VerifyFacts};
 use super::file::{Kind, StageFile};
-use super::group::{Member, Overlap, Removal, decide};
+use super::group::{BATCH_MEMBERS_MAX, Buckets, Compare, Compared, Member, Overlap, Removal, decide};
 use super::recipe::{ExactForm, Level, Rules};
-use super::record::{Record, RowNumber, Rows, sketch_agreement, sketch_agreement_min};
+use super::record::{Record, RowNumber, Rows, SKETCH_WORDS, sketch_agreement, sketch_agreement_min};
 use super::sets::{Sets, Wanted, extract};
-use super::similarity::overlap_at_least;
+use super::similarity::{SetBits, overlap_at_least};
 use super::work::{Part, Receipt, Step};
 
 /// Clusters of a unit that the report may show.
@@ -131,18 +131,54 @@ struct Ranked {
     content: u32,
 }
 
-/// What is compared of a content.
+/// What is compared of a content; the set is empty where it shares no bucket.
 #[derive(Debug, Clone, Copy)]
 struct Content<'a> {
     record: &'a Record,
     set: &'a [U64],
 }
 
-/// Pairs of contents, by what was done about them.
-#[derive(Debug, Clone, Copy, Default)]
-struct Compared {
-    n_compared: u64,
-    n_ruled_out: u64,
+/// What rules pairs out.
+#[derive(Debug, Clone, Copy)]
+struct Profile {
+    sketch: [U64; SKETCH_WORDS],
+    set: SetBits,
+    /// Half of the hash of a form of code; 0 where there is none.
+    code: u64,
+}
+
+/// The contents of a group.
+struct Contents<'a> {
+    list: Vec<Content<'a>>,
+    is_near: bool,
+    threshold: f64,
+    agreement_min: u32,
+}
+
+impl Compare for Contents<'_> {
+    type Profile = Profile;
+
+    fn profile(&self, content: u32) -> Profile {
+        let Content { record, set } = self.list[content as usize];
+        Profile { sketch: record.sketch, set: SetBits::of(set), code: first_half(&record.code) }
+    }
+
+    fn may_be_alike(&self, a: &Profile, b: &Profile) -> bool {
+        (a.code != 0 && a.code == b.code)
+            || (self.is_near
+                && a.set.may_overlap(&b.set, self.threshold)
+                && sketch_agreement(&a.sketch, &b.sketch) >= self.agreement_min)
+    }
+
+    fn compare(&self, a: u32, b: u32) -> Option<Overlap> {
+        let (a, b) = (self.list[a as usize], self.list[b as usize]);
+        if a.record.code != [0; 16] && a.record.code == b.record.code {
+            let none = Overlap { jaccard: 0.0, containment: 0.0, is_code: true };
+            let words = overlap_at_least(a.set, b.set, f64::MIN_POSITIVE);
+            return Some(words.map_or(none, |words| Overlap { is_code: true, ..words }));
+        }
+        if self.is_near { overlap_at_least(a.set, b.set, self.threshold) } else { None }
+    }
 }
 
 impl Groups<'_> {
@@ -190,61 +226,54 @@ impl Groups<'_> {
 
     fn decide_group(&self, range: std::ops::Range<usize>) -> Result<(Vec<Decision>, Compared)> {
         let stored = self.members.records::<StoredMember>(range)?;
-        // Rows with the first row of their content; buckets of first rows.
-        let mut members: Vec<(u32, u32)> = Vec::new();
-        let mut in_bucket: Vec<(u64, u32)> = Vec::new();
-        for member in stored {
-            let (row, value) = (member.row.get(), member.value.get());
-            if members.last().is_none_or(|&(known, _)| known != row) {
-                members.push((row, row));
-            }
-            if value & IS_CONTENT == 0 {
-                in_bucket.push((value, row));
-            } else if let Some(last) = members.last_mut() {
-                last.1 = u32::try_from(value & !IS_CONTENT).unwrap_or(row);
-            }
-        }
-        let mut firsts: Vec<u32> = members.iter().map(|&(_, first)| first).collect();
-        firsts.sort_unstable();
-        firsts.dedup();
-        let content_of = |row: u32| u32::try_from(firsts.partition_point(|&first| first < row)).unwrap_or(u32::MAX);
-        in_bucket.sort_unstable();
-        let mut buckets: Vec<Vec<u32>> = vec![Vec::new(); firsts.len()];
-        let mut numbers: BTreeMap<u64, u32> = BTreeMap::new();
-        for (bucket, row) in in_bucket {
-            let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-            let number = *numbers.entry(bucket).or_insert(next);
-            if let Some(own) = buckets.get_mut(content_of(row) as usize) {
-                own.push(number);
-            }
-        }
-        drop(numbers);
-        let mut ranked = Vec::with_capacity(members.len());
-        for (row, first) in members {
-            let row = RowNumber(row);
+        // The first row of each content, ascending as rows are: it stands before all others of its content.
+        let mut firsts: Vec<u32> = Vec::new();
+        let mut buckets = Buckets::default();
+        let mut numbers: HashMap<u64, u32> = HashMap::new();
+        let mut ranked = Vec::new();
+        for of_row in stored.chunk_by(|a, b| a.row == b.row) {
+            // Buckets, then the first row of the content, where it has more than one.
+            let Some(last) = of_row.last() else { continue };
+            let (row, value) = (last.row.get(), last.value.get());
+            let first = if value & IS_CONTENT == 0 { row } else { u32::try_from(value & !IS_CONTENT).unwrap_or(row) };
+            let content = if first == row {
+                firsts.push(row);
+                buckets.push_content();
+                for member in of_row.iter().filter(|member| member.value.get() & IS_CONTENT == 0) {
+                    let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+                    buckets.push_bucket(*numbers.entry(member.value.get()).or_insert(next));
+                }
+                firsts.len() - 1
+            } else {
+                let at = of_row.len();
+                firsts
+                    .binary_search(&first)
+                    .map_err(|_| self.members.corrupt("first row of a content", at, row, first))?
+            };
+            let (content, row) = (u32::try_from(content).unwrap_or(u32::MAX), RowNumber(row));
             let record = self.rows.record(row)?;
             let hashes = [first_half(&record.content), first_half(&record.raw), record.id_hash.get()];
-            ranked.push(Ranked { key: self.rows.first_key(row)?, hashes, row, content: content_of(first) });
+            ranked.push(Ranked { key: self.rows.first_key(row)?, hashes, row, content });
         }
+        drop(numbers);
         self.rank(&mut ranked)?;
 
-        let keep_groups = ranked.iter().map(|ranked| Ok(self.rows.record(ranked.row)?.keep_group.get()));
-        let keep_groups: Vec<u64> = keep_groups.collect::<Result<_>>()?;
-        let contents = ranked.iter().zip(keep_groups);
-        let list: Vec<Member> =
-            contents.map(|(ranked, keep_group)| Member { content: ranked.content, keep_group }).collect();
-        let mut compared = Compared::default();
-        let mut contents: Vec<Option<Content<'_>>> = vec![None; firsts.len()];
-        let mut content = |idx: u32| -> Result<Content<'_>> {
-            let (row, known) = (RowNumber(firsts[idx as usize]), &mut contents[idx as usize]);
-            if let Some(known) = *known {
-                return Ok(known);
-            }
-            let found = Content { record: self.rows.record(row)?, set: self.sets.get(row)? };
-            Ok(*known.insert(found))
+        let member = |ranked: &Ranked| {
+            Ok(Member { content: ranked.content, keep_group: self.rows.record(ranked.row)?.keep_group.get() })
         };
-        let compare = |a: u32, b: u32| Ok(self.compare(content(a)?, content(b)?, &mut compared));
-        let removals = decide(&list, &buckets, self.rules.keep, compare)?;
+        let members: Vec<Member> = ranked.iter().map(member).collect::<Result<_>>()?;
+        let content = |(idx, &row): (u32, &u32)| {
+            let row = RowNumber(row);
+            let set = if buckets.of(idx).is_empty() { &[] } else { self.sets.get(row)? };
+            Ok(Content { record: self.rows.record(row)?, set })
+        };
+        let contents = Contents {
+            list: (0..).zip(&firsts).map(content).collect::<Result<_>>()?,
+            is_near: self.rules.has(Level::Near),
+            threshold: self.rules.threshold,
+            agreement_min: self.agreement_min,
+        };
+        let (removals, compared) = decide(&members, &buckets, self.rules.keep, &contents, BATCH_MEMBERS_MAX);
         Ok((self.decisions(&ranked, &removals)?, compared))
     }
 
@@ -265,23 +294,6 @@ impl Groups<'_> {
             })
         });
         trouble.into_inner().map_or(Ok(()), Err)
-    }
-
-    /// Compares two contents: the first may be removed for the second.
-    fn compare(&self, a: Content<'_>, b: Content<'_>, compared: &mut Compared) -> Option<Overlap> {
-        if a.record.code != [0; 16] && a.record.code == b.record.code {
-            compared.n_compared += 1;
-            let none = Overlap { jaccard: 0.0, containment: 0.0, is_code: true };
-            let words = overlap_at_least(a.set, b.set, f64::MIN_POSITIVE);
-            return Some(words.map_or(none, |words| Overlap { is_code: true, ..words }));
-        }
-        let is_near = self.rules.has(Level::Near);
-        if !is_near || sketch_agreement(&a.record.sketch, &b.record.sketch) < self.agreement_min {
-            compared.n_ruled_out += 1;
-            return None;
-        }
-        compared.n_compared += 1;
-        overlap_at_least(a.set, b.set, self.rules.threshold)
     }
 
     fn decisions(&self, ranked: &[Ranked], removals: &[Option<Removal>]) -> Result<Vec<Decision>> {

@@ -1,9 +1,11 @@
 //! The dedup pass as a whole: what goes, what stays, and that nothing else decides about it.
 
+mod faults;
 mod input;
 mod passages;
 mod rules;
 mod stages;
+mod traps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

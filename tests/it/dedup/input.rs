@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use copytrace::dedup::context::Progress;
 use copytrace::dedup::recipe::{ColumnNames, Level, Rules};
-use copytrace::dedup::run::dedup;
+use copytrace::dedup::run::{Stage, dedup};
 use copytrace_indexer::Error;
 
 use super::{Folder, lines, words};
@@ -99,6 +99,36 @@ fn a_failure_is_told_and_leaves_no_half_file() {
     }
 }
 
+/// What was done before a file went away stays done.
+#[test]
+fn a_file_that_goes_away_is_named() {
+    let folder = Folder::new();
+    folder.write("a.jsonl", lines([("1", &*words(0, 60)), ("2", &words(0, 58))]));
+    folder.write("b.jsonl", lines([("3", &*words(100, 160))]));
+    let path = folder.path("input/b.jsonl");
+    let bytes = std::fs::read(&path).unwrap();
+    for gone_at in [Stage::Sign, Stage::Apply] {
+        let options = folder.options(gone_at.name(), Rules::default());
+        let remove = |stage| {
+            if stage == gone_at {
+                std::fs::remove_file(&path).unwrap();
+            }
+        };
+        let error = dedup(&options, &Progress::default(), &remove).unwrap_err();
+        assert!(
+            matches!(error, Error::Io { operation: "open", .. }) && error.to_string().contains("b.jsonl"),
+            "{error}"
+        );
+        assert!(!folder.written(gone_at.name()).kept.contains_key("b.jsonl"));
+        let is_signed = folder.path(gone_at.name()).join("work/sign-00000.receipt").exists();
+        assert_eq!(is_signed, gone_at == Stage::Apply);
+        std::fs::write(&path, &bytes).unwrap();
+        let mut stages = std::sync::Mutex::new(0);
+        dedup(&options, &Progress::default(), &|_| *stages.lock().unwrap() += 1).unwrap();
+        assert_eq!((*stages.get_mut().unwrap(), folder.written(gone_at.name()).kept.len()), (5, 2));
+    }
+}
+
 #[test]
 fn an_input_that_changes_between_stages_is_noticed() {
     let folder = Folder::new();
@@ -106,7 +136,7 @@ fn an_input_that_changes_between_stages_is_noticed() {
     folder.write("a.jsonl", &rows);
     let options = folder.options("out", Rules::default());
     let change = |stage| {
-        if stage == copytrace::dedup::run::Stage::Apply {
+        if stage == Stage::Apply {
             let mut file = std::fs::OpenOptions::new().write(true).open(folder.path("input/a.jsonl")).unwrap();
             file.write_all(b"{\"id\":\"9\"").unwrap();
         }
@@ -165,4 +195,8 @@ fn parquet_stays_parquet() {
     assert_eq!(cut[2], rows[2].replace(&words(100, 140), ""));
     let error = folder.run("missing", Rules { keep_per: Some("nowhere".into()), ..rules }).unwrap_err().to_string();
     assert!(error.contains("`nowhere`") && error.contains("its columns are `id`, `text`, `q`"), "{error}");
+    let columns = ColumnNames { text: Some("body".into()), ..ColumnNames::default() };
+    let error = folder.run("no-text", Rules { columns, ..Rules::default() }).unwrap_err().to_string();
+    assert!(error.contains("no text column `body`") && error.contains("a.parquet"), "{error}");
+    assert_eq!(folder.written("no-text").kept.len(), 0);
 }
