@@ -366,11 +366,59 @@ fn other_tools_are_told_in_their_formats() {
     assert_eq!((numbers("000000.remove"), numbers("000001.remove")), (vec![0, 2], vec![]));
     assert_eq!((numbers("000000.clusters"), numbers("000001.clusters")), (vec![0, 5, 2, 5], vec![1, 5]));
     assert_eq!((numbers("000000.sizes"), numbers("000001.sizes")), (vec![0, 3, 2, 3], vec![1, 3]));
-    for name in ["a", "b"] {
-        let packed =
-            std::fs::metadata(folder.path("out/attributes/copytrace").join(format!("{name}.jsonl.gz"))).unwrap();
-        assert!(packed.len() > 20);
-    }
+    let attributes = |name: &str| std::fs::read_to_string(folder.path("out/attributes/copytrace").join(name)).unwrap();
+    assert_eq!(
+        attributes("a.jsonl"),
+        concat!(
+            r#"{"id":"0","attributes":{"copytrace__duplicate":[[0,214,1.0]]}}"#,
+            "\n",
+            r#"{"id":"none","attributes":{"copytrace__duplicate":[]}}"#,
+            "\n",
+            r#"{"id":"1","attributes":{"copytrace__duplicate":[]}}"#,
+            "\n",
+            r#"{"id":"2","attributes":{"copytrace__duplicate":[[0,231,1.0]]}}"#,
+            "\n",
+        )
+    );
+    assert_eq!(attributes("b.jsonl").lines().count(), 2);
+}
+
+/// Rows as other tools count them: what is no document here may be one there, and the other way round.
+#[test]
+fn other_tools_are_told_by_their_own_counting() {
+    let folder = Folder::new();
+    let (long, row) = (words(0, 60), |id: Value, text: &str| json!({"id": id, "text": text}).to_string());
+    let rows = [
+        format!("\u{feff}{}", row(json!("mark"), &words(200, 230))),
+        row(json!(" "), " \n"),
+        "{\"id\": \"broken\", \"text\": \"".to_owned(),
+        row(json!("too long"), &words(1_000, 2_000)),
+        String::new(),
+        format!(r#"{{"id": "half a pair", "text": "{}", "title": "\ud800"}}"#, words(300, 330)),
+        row(json!(7), &words(1, 60)),
+        row(json!("kept"), &long),
+        "{\"id\": \"null\", \"text\": null}".to_owned(),
+        row(json!("last"), &words(2, 60)),
+    ];
+    let text = rows.join("\n");
+    folder.write("a.jsonl", &text);
+    folder.write("deep/b.jsonl.zst", zstd::encode_all(text.as_bytes(), 1).unwrap());
+    folder.write("deep/c.jsonl", "");
+    let rules = Rules { emit: vec![Emit::Datatrove, Emit::Dolma], document_bytes_max: 1_000, ..Rules::default() };
+    folder.run("out", rules.clone()).unwrap();
+    let removed = |name: &str| std::fs::read(folder.path("out/datatrove").join(name)).unwrap();
+    // Counted are the blank text, the one too long, 7, kept and last.
+    assert_eq!(removed("000000.remove"), [2, 0, 0, 0, 4, 0, 0, 0]);
+    assert_eq!(removed("000001.remove"), [2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0]);
+    assert!(removed("000002.remove").is_empty());
+    let packed = std::fs::read(folder.path("out/attributes/copytrace/deep/b.jsonl.zst")).unwrap();
+    let attributes = String::from_utf8(zstd::decode_all(&packed[..]).unwrap()).unwrap();
+    let ids: Vec<Value> =
+        attributes.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone()).collect();
+    assert_eq!(Value::from(ids), json!([null, " ", null, "too long", null, 7, "kept", "null", "last"]));
+    // What is weighed stays, here and there.
+    folder.run("weighted", Rules { has_weights: true, ..rules }).unwrap();
+    assert!(std::fs::read(folder.path("weighted/datatrove/000000.remove")).unwrap().is_empty());
 }
 
 #[test]
