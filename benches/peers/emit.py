@@ -124,8 +124,8 @@ def check_datatrove(python: Path, work: Path) -> str:
     found = json.loads(answer.stdout)
     n_removed = found["read"] - len(found["through"])
     if found["through"] != found["kept"]:
-        differing = next((pair for pair in zip(found["through"], found["kept"]) if pair[0] != pair[1]), "their number")
-        fail(f"datatrove keeps other rows than kept/ has, first {differing}")
+        differing = next(([row[:2] for row in pair] for pair in zip(found["through"], found["kept"]) if pair[0] != pair[1]), "their number")
+        fail(f"datatrove keeps other rows than kept/ has, first (file, id) {differing}")
     of_clusters = [(cluster, size) for cluster, size in found["clusters"] if cluster != -1]
     if len({cluster for cluster, _ in of_clusters}) != len(of_clusters) or any(size < 2 for _, size in of_clusters):
         fail("a cluster has two kept rows or one row in all")
@@ -165,7 +165,7 @@ def check_dolma(python: Path, work: Path) -> str:
     kept = collections.Counter(key(line) for name in FILES for line in read_lines(work / "clean" / "kept" / name))
     if collections.Counter(rows) != kept:
         missing, more = kept - collections.Counter(rows), collections.Counter(rows) - kept
-        fail(f"dolma keeps other rows than kept/ has: {len(missing)} less, {len(more)} more, of them {[*missing, *more][:1]}")
+        fail(f"dolma keeps other rows than kept/ has: {len(missing)} less, {len(more)} more, of them {[id for id, _ in [*missing, *more][:3]]}")
     if len(rows) == n_rows:
         fail("nothing was removed")
     return f"{n_rows} rows, {n_rows - len(rows)} removed"
