@@ -93,6 +93,7 @@ fn split(args: PassArgs) -> anyhow::Result<(Rules, Resources)> {
         bands: args.preset.bands,
         rows: args.preset.rows,
         shingle: args.preset.shingle,
+        is_exhaustive: args.all_pairs,
         keep: args.keep,
         keep_per: args.keep_per,
         prefer: args.prefer,

@@ -25,6 +25,15 @@ use rayon::prelude::*;
 /// buckets too.
 pub(super) const LEADERS_PER_BUCKET_MAX: usize = 256;
 
+/// How much work a group may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Most kept contents that a bucket remembers.
+    pub(super) leaders_max: usize,
+    /// Most members of a batch; no decision depends on it.
+    pub(super) batch_max: usize,
+}
+
 /// Most members of a batch: enough to keep threads busy, few enough that those kept in it are few.
 pub(super) const BATCH_MEMBERS_MAX: usize = 1024;
 /// Members that a thread takes at once.
@@ -163,6 +172,7 @@ struct Decider<'a, C: Compare> {
     compare: &'a C,
     buckets: &'a Buckets,
     keep: u32,
+    leaders_max: usize,
     leaders: Leaders<C::Profile>,
     states: Vec<State>,
     /// Of a content and a value of `keep_per`: how many members are kept, and the best of them.
@@ -175,18 +185,19 @@ pub(super) fn decide<C: Compare>(
     buckets: &Buckets,
     keep: u32,
     compare: &C,
-    batch_max: usize,
+    bounds: Bounds,
 ) -> (Vec<Option<Removal>>, Compared) {
     let n_buckets = buckets.list.iter().max().map_or(0, |&bucket| bucket as usize + 1);
     let leaders = Leaders { contents: Vec::new(), profiles: Vec::new(), by_bucket: vec![Vec::new(); n_buckets] };
     let mut states: Vec<State> = Vec::new();
     states.resize_with(buckets.n_contents(), State::default);
-    let mut decider = Decider { compare, buckets, keep, leaders, states, kept: HashMap::new() };
+    let leaders_max = bounds.leaders_max;
+    let mut decider = Decider { compare, buckets, keep, leaders_max, leaders, states, kept: HashMap::new() };
     let (mut removals, mut compared) = (Vec::with_capacity(members.len()), Compared::default());
     let (mut scratch, mut batch_number) = (Scratch::default(), 0);
     while removals.len() < members.len() {
         let start = removals.len();
-        let batch = &members[start..members.len().min(start + start.clamp(1, batch_max))];
+        let batch = &members[start..members.len().min(start + start.clamp(1, bounds.batch_max))];
         batch_number += 1;
         let is_new = |member: &&Member| {
             let state = &mut decider.states[member.content as usize];
@@ -309,7 +320,7 @@ impl<C: Compare> Decider<'_, C> {
         let mut is_remembered = false;
         for &bucket in self.buckets.of(member.content) {
             let known = &mut by_bucket[bucket as usize];
-            if known.len() < LEADERS_PER_BUCKET_MAX {
+            if known.len() < self.leaders_max {
                 known.push(leader);
                 is_remembered = true;
             }
@@ -388,7 +399,7 @@ mod tests {
             own.iter().for_each(|&bucket| list.push_bucket(bucket));
         }
         assert!(buckets.iter().zip(0..).all(|(own, content)| list.of(content) == own));
-        decide(members, &list, keep, &Rule(similar), batch_max).0
+        decide(members, &list, keep, &Rule(similar), Bounds { leaders_max: LEADERS_PER_BUCKET_MAX, batch_max }).0
     }
 
     fn members(contents: &[u32]) -> Vec<Member> {

@@ -170,7 +170,7 @@ impl Sample {
             seconds: seconds * factor * PASS_BY_SIGNING / context.threads as f64,
             equal_share: share(self.n_equal),
             candidate_share: share(self.n_candidates),
-            curve: curve_of(pass.rules.bands, pass.rules.rows),
+            curve: curve_of(&pass.rules),
         }
     }
 }

@@ -179,6 +179,9 @@ pub struct Rules {
     pub exact_form: ExactForm,
     /// Length from which on runs of words are limited by [`Level::Passage`].
     pub passage_words: u32,
+    /// Whether all similar pairs are candidates, instead of those that share a band.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_exhaustive: bool,
     /// Formats of other tools that are written too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub emit: Vec<Emit>,
@@ -208,6 +211,7 @@ impl Default for Rules {
             bands: ours.bands,
             rows: ours.rows,
             shingle: ours.shingle,
+            is_exhaustive: false,
             keep: 1,
             keep_per: None,
             prefer: "length desc".to_owned(),
@@ -253,6 +257,9 @@ impl Rules {
                 "`ours`, which indexes have, with `--against`",
                 format!("{}x{}", self.bands, self.rows),
             );
+        }
+        if self.is_exhaustive && self.against.is_some() {
+            return refuse("all-pairs", "no `--against`: an index has bands alone", "both".to_owned());
         }
         if self.clusters_before.is_some() && self.against.is_none() {
             return refuse("clusters-before", "an index given with `--against`", "none".to_owned());

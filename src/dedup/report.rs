@@ -126,9 +126,13 @@ pub(super) fn largest_of(mut clusters: Vec<ClusterSize>) -> Vec<ClusterSize> {
 }
 
 /// Returns the shares of pairs that share a bucket, for indexes from 0.05 to 1.
-pub(super) fn curve_of(bands: u32, rows: u32) -> Vec<CurvePoint> {
+pub(super) fn curve_of(rules: &Rules) -> Vec<CurvePoint> {
+    let found = |jaccard| {
+        let is_certain = rules.is_exhaustive && jaccard >= rules.threshold;
+        if is_certain { 1.0 } else { candidates_share(jaccard, rules.bands, rules.rows) }
+    };
     let points = (1..=CURVE_POINTS).map(|n| f64::from(n) / f64::from(CURVE_POINTS));
-    points.map(|jaccard| CurvePoint { jaccard, found: candidates_share(jaccard, bands, rows) }).collect()
+    points.map(|jaccard| CurvePoint { jaccard, found: found(jaccard) }).collect()
 }
 
 /// Returns the share of pairs of a Jaccard index that share at least one of `bands` bands of `rows` rows.
@@ -140,7 +144,6 @@ pub(super) fn candidates_share(jaccard: f64, bands: u32, rows: u32) -> f64 {
 /// Makes the report of a pass all of whose stages are done.
 pub(super) fn make_report(work: &Work) -> Result<Report> {
     let signed: Vec<Receipt<SignFacts>> = super::sign::receipts(work)?;
-    let (bands, rows) = (work.pass.rules.bands, work.pass.rules.rows);
     let mut report = Report {
         recipe: work.recipe.to_string(),
         rules: work.pass.rules.clone(),
@@ -157,7 +160,7 @@ pub(super) fn make_report(work: &Work) -> Result<Report> {
         cluster_sizes: BTreeMap::new(),
         largest_clusters: Vec::new(),
         pairs: Pairs::default(),
-        curve: curve_of(bands, rows),
+        curve: curve_of(&work.pass.rules),
         seconds: BTreeMap::new(),
     };
     let mut ms: BTreeMap<Step, u64> = BTreeMap::new();

@@ -38,6 +38,7 @@ use super::record::{HAS_SHINGLES, HAS_TEXT, IS_OF_REPOSITORY, Record, sketch_of}
 use super::sampling::Sampling;
 use super::shingles::Shingler;
 use super::work::{Part, Receipt, Step, Work};
+use crate::verify::overlap::sort_distinct;
 
 /// Told apart from the hashes of normal forms, and of values.
 const RAW_SEED: u64 = 0x5241_5700_0000_0001;
@@ -231,6 +232,18 @@ fn sign_unit(context: &Context<'_>, unit_idx: usize) -> Result<()> {
     unit.commit(facts)
 }
 
+/// Replaces `keys` by shingles of which every set with a Jaccard index of at least `threshold` has one too: all but so many that those left could not
+/// be enough, the smallest first (Chaudhuri, Ganti and Kaushik, "A primitive operator for similarity joins in data cleaning", ICDE 2006, section 4).
+fn prefix_of(shingles: &[u64], threshold: f64, keys: &mut Vec<u64>) {
+    keys.clear();
+    keys.extend_from_slice(shingles);
+    sort_distinct(keys);
+    // A similar set shares at least so many; a little less where rounding could decide.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the size of a set")]
+    let n_shared = (threshold * keys.len() as f64 - 1e-6).ceil().max(1.0) as usize;
+    keys.truncate(keys.len() + 1 - n_shared.min(keys.len()));
+}
+
 fn entry(key: u64, value: u64) -> KeyEntry {
     #[expect(clippy::cast_possible_truncation, reason = "tag and row are the halves of the value")]
     let (tag, row) = ((value >> 32) as u32, value as u32);
@@ -330,6 +343,9 @@ impl<'a> Signer<'a> {
         if has_shingles {
             let signature = self.bands.keys(&scratch.shingles, &mut scratch.slots, &mut scratch.bands);
             record.sketch = sketch_of(signature);
+            if self.rules.is_exhaustive {
+                prefix_of(&scratch.shingles, self.rules.threshold, &mut scratch.bands);
+            }
             record.flags |= HAS_SHINGLES;
         } else {
             scratch.bands.clear();

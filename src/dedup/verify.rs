@@ -21,7 +21,9 @@ use super::cluster::{IS_CONTENT, Member as StoredMember};
 use super::context::Context;
 use super::facts::{ClusterFacts, ClusterSize, SignFacts, VerifyFacts};
 use super::file::{Kind, StageFile};
-use super::group::{BATCH_MEMBERS_MAX, Buckets, Compare, Compared, Member, Overlap, Removal, decide};
+use super::group::{
+    BATCH_MEMBERS_MAX, Bounds, Buckets, Compare, Compared, LEADERS_PER_BUCKET_MAX, Member, Overlap, Removal, decide,
+};
 use super::recipe::{ExactForm, Level, Rules};
 use super::record::{Record, RowNumber, Rows, SKETCH_WORDS, sketch_agreement, sketch_agreement_min};
 use super::sets::{Sets, Wanted, extract};
@@ -97,12 +99,14 @@ pub(super) fn verify(context: &Context<'_>, part: Part) -> Result<()> {
             extract(context, unit, first_rows[unit], &signed[unit].facts, &wanted)?;
         }
     }
+    let rules = &work.pass.rules;
     let group_files = Groups {
         members: work.open_file(&clustered, Step::Cluster, "members", Kind::Members)?,
         rows: Rows::open(work, &signed)?,
         sets: Sets::open(work, &signed)?,
-        rules: &work.pass.rules,
-        agreement_min: sketch_agreement_min(work.pass.rules.threshold),
+        rules,
+        // Sketches may rule out a pair by mistake, once in 300,000.
+        agreement_min: if rules.is_exhaustive { 0 } else { sketch_agreement_min(rules.threshold) },
     };
     for unit in missing {
         let start = unit.checked_sub(1).map_or(0, |before| clustered.facts.ends[before]);
@@ -273,7 +277,9 @@ impl Groups<'_> {
             threshold: self.rules.threshold,
             agreement_min: self.agreement_min,
         };
-        let (removals, compared) = decide(&members, &buckets, self.rules.keep, &contents, BATCH_MEMBERS_MAX);
+        let leaders_max = if self.rules.is_exhaustive { usize::MAX } else { LEADERS_PER_BUCKET_MAX };
+        let bounds = Bounds { leaders_max, batch_max: BATCH_MEMBERS_MAX };
+        let (removals, compared) = decide(&members, &buckets, self.rules.keep, &contents, bounds);
         Ok((self.decisions(&ranked, &removals)?, compared))
     }
 

@@ -124,6 +124,17 @@ pub(in crate::cli) struct PassArgs {
     pub(in crate::cli) threshold: Option<f64>,
     #[arg(
         long,
+        alias = "exact",
+        conflicts_with = "against",
+        help = "Find all similar rows, instead of nearly all.",
+        long_help = "Find all similar rows, instead of the 99.7 % at 0.8 that share a band: rows are compared that share one of their first shingles, of which \
+                     similar ones cannot but share one. Takes a multiple of the time, and for corpora with much boilerplate far more.\n\
+                     Default: off.\n\
+                     Example: copytrace dedup corpus/ --out clean --all-pairs"
+    )]
+    pub(in crate::cli) all_pairs: bool,
+    #[arg(
+        long,
         value_name = "N",
         default_value_t = 1,
         hide_default_value = true,

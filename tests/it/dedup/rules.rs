@@ -108,6 +108,19 @@ fn a_chain_of_similar_rows_keeps_what_is_unlike() {
 /// Every removal is right, nearly every pair is found, over random corpora: against all pairs.
 #[test]
 fn decisions_hold_against_all_pairs() {
+    let (n_pairs, n_left) = count_left(false);
+    assert!(n_pairs > 500 && n_left * 200 <= n_pairs, "{n_left} of {n_pairs} pairs are left");
+}
+
+/// `--all-pairs` leaves none, below the threshold of the bands too.
+#[test]
+fn no_pair_is_left_where_all_are_looked_at() {
+    let (n_pairs, n_left) = count_left(true);
+    assert!(n_pairs > 500 && n_left == 0, "{n_left} of {n_pairs} pairs are left");
+}
+
+/// Runs passes over random corpora, proves every removal, and returns how many pairs are similar and of how many both rows stayed.
+fn count_left(is_exhaustive: bool) -> (u32, u32) {
     let (mut n_pairs, mut n_left) = (0, 0);
     for seed in 0..6 {
         let rows = corpus(seed, 150);
@@ -116,8 +129,8 @@ fn decisions_hold_against_all_pairs() {
         let file = |rows: &[(String, String)]| lines(rows.iter().map(|(id, text)| (id.as_str(), text.as_str())));
         folder.write("a.jsonl", file(a));
         folder.write("b.jsonl", file(b));
-        let threshold = [0.8, 0.7, 0.9][usize::try_from(seed % 3).unwrap()];
-        folder.run("out", Rules { threshold, ..Rules::default() }).unwrap();
+        let threshold = [0.8, if is_exhaustive { 0.3 } else { 0.7 }, 0.9][usize::try_from(seed % 3).unwrap()];
+        folder.run("out", Rules { threshold, is_exhaustive, ..Rules::default() }).unwrap();
         let written = folder.written("out");
         let kept = written.kept_ids();
         let text = |id: &str| &rows.iter().find(|(known, _)| known == id).unwrap().1;
@@ -134,14 +147,15 @@ fn decisions_hold_against_all_pairs() {
         }
         for (idx, (id, one)) in rows.iter().enumerate() {
             for (other_id, other) in &rows[idx + 1..] {
-                if one == other || jaccard(one, other) >= threshold.max(0.8) {
+                let least = if is_exhaustive { threshold } else { threshold.max(0.8) };
+                if one == other || jaccard(one, other) >= least {
                     n_pairs += 1;
                     n_left += u32::from(kept.contains(id) && kept.contains(other_id));
                 }
             }
         }
     }
-    assert!(n_pairs > 500 && n_left * 200 <= n_pairs, "{n_left} of {n_pairs} pairs are left");
+    (n_pairs, n_left)
 }
 
 #[test]
