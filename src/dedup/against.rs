@@ -3,7 +3,7 @@
 //! Looked up while rows are signed: new data costs what it costs, however large the index is. Candidates share a band or the normal form; what is proven is
 //! the same as among rows: equal bytes, or the exact Jaccard index of the sets of shingles. A row that goes is a candidate of no other.
 //!
-//! Cost: 33 look-ups a row and segment, and 30 us for every candidate that is read.
+//! Cost: 33 look-ups a row and segment, and 30 us for every candidate that is read: the first alike ones and three more.
 
 use copytrace_indexer::index::snapshot::Index;
 use copytrace_indexer::index::storage::DiskStorage;
@@ -20,6 +20,10 @@ use crate::verify::overlap::{count_shared, sort_distinct};
 
 /// Candidates that are read, those with the most common bands first; a document at Jaccard 0.8 shares 5 of 32, a stranger at 0.5 seldom one.
 const CANDIDATES_MAX: usize = 128;
+
+/// Candidates looked at for one still more alike, once enough are: those with the most common bands were looked at first, and a page that the index has a
+/// thousand times costs what one costs that it has once.
+const BETTER_MAX: u32 = 3;
 
 /// A row that goes for a document of the index, as stored.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -81,7 +85,7 @@ pub(super) struct Buffers {
     shingles: Vec<u64>,
 }
 
-/// Returns the best document that a row goes for.
+/// Returns the document that a row goes for, of several the best of the first.
 pub(super) fn find(index: &Index, wanted: &Wanted<'_>, buffers: &mut Buffers) -> Result<Option<Hit>> {
     let found = find_keys(index, wanted.normal_form, wanted.bands).map_err(|error| match error {
         crate::Error::Index(error) => error,
@@ -92,12 +96,23 @@ pub(super) fn find(index: &Index, wanted: &Wanted<'_>, buffers: &mut Buffers) ->
     }
     let mut own = wanted.shingles.to_vec();
     sort_distinct(&mut own);
-    let mut places = found.exact;
-    places.truncate(CANDIDATES_MAX);
+    let places = found.exact;
+    // Equal bytes are of equal length: those first.
+    let mut of_length = Vec::with_capacity(places.len());
+    for place in places {
+        let text = index.segments()[place.segment_idx].record(place.doc)?.text;
+        of_length.push((text.end - text.start != wanted.text.len() as u64, place));
+    }
+    of_length.sort_by_key(|&(is_other, _)| is_other);
+    let mut places: Vec<Place> = of_length.into_iter().map(|(_, place)| place).take(CANDIDATES_MAX).collect();
     let similar = found.similar.into_iter().filter(|place| !places.contains(place)).collect::<Vec<_>>();
     places.extend(similar.into_iter().take(CANDIDATES_MAX));
-    let (mut best, mut n_alike): (Option<(Place, bool, Overlap)>, u32) = (None, 0);
+    let (mut best, mut n_alike, mut n_further): (Option<(Place, bool, Overlap)>, u32, u32) = (None, 0, 0);
     for place in places {
+        n_further += u32::from(n_alike >= wanted.keep);
+        if n_further > BETTER_MAX {
+            break;
+        }
         let Some((is_equal, overlap)) = compare(index, place, wanted, &own, buffers)? else { continue };
         n_alike += 1;
         let is_better = best

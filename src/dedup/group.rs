@@ -396,7 +396,9 @@ mod tests {
         let mut list = Buckets::default();
         for own in buckets {
             list.push_content();
-            own.iter().for_each(|&bucket| list.push_bucket(bucket));
+            for &bucket in own {
+                list.push_bucket(bucket);
+            }
         }
         assert!(buckets.iter().zip(0..).all(|(own, content)| list.of(content) == own));
         decide(members, &list, keep, &Rule(similar), Bounds { leaders_max: LEADERS_PER_BUCKET_MAX, batch_max }).0

@@ -20,14 +20,14 @@ pub(super) fn overlap_at_least(a: &[U64], b: &[U64], threshold: f64) -> Option<O
     }
     let n_needed = n_shared_min(a.len() + b.len(), threshold).min(smaller);
     let (a_misses_max, b_misses_max) = (a.len() - n_needed, b.len() - n_needed);
-    let (mut i, mut j, mut n_shared) = (0, 0, 0);
+    let (mut a_idx, mut b_idx, mut n_shared) = (0, 0, 0);
     // The only branch that depends on the data is that of the first miss too many.
-    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
-        let (x, y) = (x.get(), y.get());
-        n_shared += usize::from(x == y);
-        i += usize::from(x <= y);
-        j += usize::from(y <= x);
-        if i - n_shared > a_misses_max || j - n_shared > b_misses_max {
+    while let (Some(of_a), Some(of_b)) = (a.get(a_idx), b.get(b_idx)) {
+        let (of_a, of_b) = (of_a.get(), of_b.get());
+        n_shared += usize::from(of_a == of_b);
+        a_idx += usize::from(of_a <= of_b);
+        b_idx += usize::from(of_b <= of_a);
+        if a_idx - n_shared > a_misses_max || b_idx - n_shared > b_misses_max {
             return None;
         }
     }

@@ -120,7 +120,7 @@ fn a_file_that_goes_away_is_named() {
             "{error}"
         );
         assert!(!folder.written(gone_at.name()).kept.contains_key("b.jsonl"));
-        let is_signed = folder.path(gone_at.name()).join("work/sign-00000.receipt").exists();
+        let is_signed = folder.path(gone_at.name()).join("work/sign-00000.receipt").try_exists().unwrap();
         assert_eq!(is_signed, gone_at == Stage::Apply);
         std::fs::write(&path, &bytes).unwrap();
         let mut stages = std::sync::Mutex::new(0);
