@@ -7,6 +7,7 @@ use copytrace_indexer::corpus::options::ReadOptions;
 use copytrace_indexer::fingerprint::Fingerprinter;
 use copytrace_indexer::memory::MemoryPlan;
 
+use super::block_cache::BlockCache;
 use super::facts::Amount;
 use super::shingles::Shingler;
 use super::work::Work;
@@ -22,6 +23,8 @@ pub(super) struct Context<'a> {
     pub(super) memory_bytes: usize,
     /// Whether the first row that holds no document ends the pass.
     pub(super) is_strict: bool,
+    /// Blocks that a stage before has read.
+    pub(super) blocks: BlockCache,
     pub(super) progress: &'a Progress,
 }
 

@@ -1,15 +1,17 @@
 //! Rows of one input file in blocks, of whatever format, with the numbers of their first lines.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use copytrace_indexer::Result;
 use copytrace_indexer::corpus::SkipReason;
-use copytrace_indexer::corpus::input::{Format, InputFile};
+use copytrace_indexer::corpus::input::{Compression, Format, InputFile};
 use copytrace_indexer::corpus::lines::{LineBlock, LineBlocks, LineParser, ParsedRow};
 use copytrace_indexer::corpus::rewrite::without;
 use copytrace_indexer::corpus::rows::{ParsedRows, hash_file};
 use copytrace_indexer::limits::LINE_BYTES_MAX;
 
+use super::block_cache::{CachedFile, Recording};
 use super::context::Context;
 
 /// Some rows of a file.
@@ -103,7 +105,9 @@ pub(super) struct Blocks<'a> {
 }
 
 enum Source {
-    Lines(Box<LineBlocks>),
+    Lines(Box<LineBlocks>, Recording),
+    /// A file that is in memory, and which block is next.
+    Cached(Arc<CachedFile>, usize),
     Rows(Box<ParsedRows>),
 }
 
@@ -115,7 +119,11 @@ impl<'a> Blocks<'a> {
             (Source::Rows(Box::new(ParsedRows::open(&file, &options, columns)?)), None)
         } else {
             let parser = LineParser::open(&file, &options, columns)?;
-            (Source::Lines(Box::new(LineBlocks::open(&file, context.memory())?)), Some(parser))
+            let source = match context.blocks.file(&file.path) {
+                Some(cached) => Source::Cached(cached, 0),
+                None => Source::Lines(Box::new(LineBlocks::open(&file, context.memory())?), Recording::default()),
+            };
+            (source, Some(parser))
         };
         Ok((Self { source, file, n_lines: 0, n_bytes: 0, context }, BlockParser(parser)))
     }
@@ -123,7 +131,25 @@ impl<'a> Blocks<'a> {
     /// Returns the next block.
     pub(super) fn next(&mut self) -> Result<Option<Placed>> {
         let (block, n_bytes) = match &mut self.source {
-            Source::Lines(blocks) => (blocks.next_block()?.map(Block::Lines), blocks.stored_bytes()),
+            Source::Lines(blocks, recording) => {
+                let (block, n_bytes) = (blocks.next_block()?, blocks.stored_bytes());
+                // What is not compressed is in the page cache.
+                if self.file.format != Format::JsonLines(Compression::None) {
+                    match &block {
+                        Some(block) => self.context.blocks.record(recording, block, n_bytes),
+                        None => self.context.blocks.keep(&self.file.path, recording, blocks.checksum()),
+                    }
+                }
+                (block.map(Block::Lines), n_bytes)
+            }
+            Source::Cached(file, next) => {
+                let block = file.blocks.get(*next);
+                *next += 1;
+                (
+                    block.map(|(block, _)| Block::Lines(block.clone())),
+                    block.map_or(self.n_bytes, |&(_, n_bytes)| n_bytes),
+                )
+            }
             Source::Rows(rows) => {
                 let block = rows.next_block()?;
                 ((!block.is_empty()).then_some(Block::Rows(block)), rows.stored_bytes())
@@ -145,7 +171,8 @@ impl<'a> Blocks<'a> {
     /// Returns the hash of the stored bytes.
     pub(super) fn checksum(&self) -> Result<u64> {
         match &self.source {
-            Source::Lines(blocks) => Ok(blocks.checksum()),
+            Source::Lines(blocks, _) => Ok(blocks.checksum()),
+            Source::Cached(file, _) => Ok(file.checksum),
             Source::Rows(_) => hash_file(&self.file),
         }
     }

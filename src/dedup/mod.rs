@@ -13,6 +13,7 @@
 mod against;
 mod apply;
 mod band_merge;
+mod block_cache;
 mod cluster;
 mod clusters;
 mod code_form;

@@ -16,6 +16,7 @@ use copytrace_indexer::fingerprint::Fingerprinter;
 use copytrace_indexer::index::storage::{MemoryStorage, Storage};
 use serde::{Deserialize, Serialize};
 
+use super::block_cache::BlockCache;
 use super::context::{Context, Progress};
 use super::input::{Blocks, Placed};
 use super::recipe::{Pass, Rules};
@@ -80,6 +81,7 @@ pub fn plan(inputs: &[PathBuf], rules: &Rules, resources: Resources) -> Result<P
         threads: if resources.threads == 0 { cores } else { resources.threads },
         memory_bytes: resources.memory_bytes,
         is_strict: resources.is_strict,
+        blocks: BlockCache::new(0),
         progress: &progress,
     };
     let signer = Signer::new(&context)?;

@@ -9,6 +9,7 @@ use copytrace_indexer::index::storage::{DiskStorage, Storage};
 use copytrace_indexer::recipe::{PUBLIC_SEED, Recipe};
 use copytrace_indexer::{Error, Result};
 
+use super::block_cache::BlockCache;
 use super::clusters::write_clusters;
 use super::context::{Context, Progress};
 use super::facts::{ApplyFacts, SignFacts};
@@ -22,6 +23,8 @@ use super::{apply, band_merge, cluster, emit, html, passages, sign, verify};
 const WORK: &str = "work";
 /// Bytes of the list of removed rows that are copied at once.
 const PIECE_BYTES: usize = 1 << 20;
+/// Share of the memory that blocks may take which stages have read before.
+const CACHE_SHARE: usize = 8;
 /// Lock of the work folder.
 const LOCK: &str = "LOCK";
 
@@ -132,7 +135,8 @@ pub fn dedup_on(
     let work = Work::create(storage, pass)?;
     work.sweep()?;
     sweep_out(out)?;
-    let report = with_context(&work, options.resources, progress, |context| {
+    let cache_bytes = options.resources.memory_bytes / CACHE_SHARE;
+    let report = with_context(&work, options.resources, cache_bytes, progress, |context| {
         let has_passages = work.pass.rules.has(Level::Passage);
         for stage in Stage::ALL.into_iter().filter(|&stage| has_passages || stage != Stage::Passages) {
             on_stage(stage);
@@ -217,7 +221,8 @@ pub fn run_one(
         StageOptions::Other(stage) => (*stage, PathBuf::new()),
     };
     let out = DiskStorage::new(out);
-    with_context(&work, resources, progress, |context| {
+    // One stage reads everything once.
+    with_context(&work, resources, 0, progress, |context| {
         if stage == Stage::Apply {
             out.create_dir(Path::new(""))?;
         }
@@ -230,6 +235,7 @@ pub fn run_one(
 fn with_context<T: Send>(
     work: &Work,
     resources: Resources,
+    cache_bytes: usize,
     progress: &Progress,
     run: impl FnOnce(&Context<'_>) -> Result<T> + Send,
 ) -> Result<T> {
@@ -245,6 +251,7 @@ fn with_context<T: Send>(
         threads: pool.current_num_threads(),
         memory_bytes: resources.memory_bytes,
         is_strict: resources.is_strict,
+        blocks: BlockCache::new(cache_bytes),
         progress,
     };
     pool.install(|| run(&context))
