@@ -25,7 +25,7 @@ const UNIT_BYTES: u64 = 64 << 20;
 /// Length of a passage, in words: the 50 tokens of Lee et al., "Deduplicating training data makes language models better", ACL 2022, section 4.2.
 pub const PASSAGE_WORDS: u32 = 50;
 /// Longest run of words that can be asked for.
-pub const PASSAGE_WORDS_MAX: u32 = 100_000;
+pub const PASSAGE_WORDS_MAX: u32 = 10_000;
 
 /// Most input files of a unit.
 const UNIT_FILES_MAX: usize = 4096;
@@ -282,7 +282,7 @@ impl Rules {
             return refuse("level", "one or more of exact, near, passage, code", String::new());
         }
         if !(RUN_WORDS_MIN..=PASSAGE_WORDS_MAX).contains(&self.passage_words) {
-            return refuse("passage-words", "8 to 100000", self.passage_words.to_string());
+            return refuse("passage-words", "8 to 10000", self.passage_words.to_string());
         }
         if self.has_weights && self.has(Level::Passage) {
             return refuse("weights", "levels without `passage`, which cuts texts", "`passage`".to_owned());

@@ -189,7 +189,7 @@ pub(in crate::cli) struct PassArgs {
         long_help = "Cut runs of at least so many words that occur more than --keep times, with --level passage: the first places, in the order of \
                      --prefer, stay; all others are cut from the end of the word before to the beginning of the word behind, and cuts.jsonl names for \
                      each the place that stays. What a cut joins is looked at again. Rows stay, even where nothing is left of their text.\n\
-                     Unit: words of the normal form. Accepted: 8 to 100000.\n\
+                     Unit: words of the normal form. Accepted: 8 to 10000.\n\
                      Default: 50.\n\
                      Example: --level exact,near,passage --passage-words 100"
     )]

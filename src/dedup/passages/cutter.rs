@@ -16,10 +16,12 @@
 //! What is left of a row where that is less than a run is cut too if N rows have nothing else: cutting a footer must not leave a thousand equal
 //! headings. Rows that are shorter than a run from the start stay as they are.
 //!
-//! Only runs that hold a watched k-gram are looked at ([`super::watched`]); the k-grams of what a cut joins are returned, for the caller to
-//! watch in another round.
+//! Only runs that hold a watched k-gram are looked at ([`super::watched`]), and of those only runs that a filter has seen twice: of a footer of 30
+//! words that ten million pages have, each page has runs of its own around it. What cuts join may equal a run that was passed over; such k-grams and
+//! runs are returned, for the caller to start again with them. When nothing is returned the cuts are those of the rule, word for word: what was passed
+//! over met nothing.
 //!
-//! Memory: 32 bytes for every watched run that is kept. Cost: a look-up of 50 ns a watched run.
+//! Memory: 32 bytes for every run that is kept and was seen twice, and the filter. Cost: a look-up of 50 ns a run.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -73,8 +75,49 @@ pub(super) struct Prepared {
 pub(super) struct RowCuts {
     /// In the order of the row.
     pub(super) cuts: Vec<TokenCut>,
-    /// K-grams that are sampled in what is left and were not before, unless they are watched already.
+    /// K-grams that were sampled in what was left at any time and not before, unless they are watched already.
     pub(super) new_grams: Vec<u64>,
+    /// Runs across cuts that the filter has seen once: a row before may have been passed over.
+    pub(super) new_runs: Vec<u64>,
+}
+
+/// Tells runs that stand in one place from all others, but for some that it takes for others: two Bloom filters (Bloom, "Space/time trade-offs in hash
+/// coding with allowable errors", CACM 13(7), 1970) of one word a key, of what was seen and of what was seen again.
+pub(super) struct Filter {
+    seen: Vec<u64>,
+    again: Vec<u64>,
+}
+
+impl Filter {
+    /// Makes the filter for about so many runs; it takes two bytes for each, and at most `memory_bytes`.
+    pub(super) fn new(n_runs: usize, memory_bytes: usize) -> Self {
+        let n_words = (n_runs.min(memory_bytes / 2) / size_of::<u64>()).max(1);
+        Self { seen: vec![0; n_words], again: vec![0; n_words] }
+    }
+
+    fn place(&self, key: u64) -> (usize, u64) {
+        let word = (u128::from(key) * self.seen.len() as u128) >> 64;
+        // The low bits: the high ones chose the word.
+        (usize::try_from(word).unwrap_or(0), 1 << (key & 63) | 1 << (key >> 6 & 63) | 1 << (key >> 12 & 63))
+    }
+
+    pub(super) fn add(&mut self, key: u64) {
+        let (word, bits) = self.place(key);
+        if self.seen[word] & bits == bits {
+            self.again[word] |= bits;
+        }
+        self.seen[word] |= bits;
+    }
+
+    fn has(&self, key: u64) -> bool {
+        let (word, bits) = self.place(key);
+        self.seen[word] & bits == bits
+    }
+
+    fn has_twice(&self, key: u64) -> bool {
+        let (word, bits) = self.place(key);
+        self.again[word] & bits == bits
+    }
 }
 
 /// A run that stays.
@@ -113,6 +156,7 @@ pub(super) struct Cutter<'a> {
     /// K-grams whose runs are looked at, ascending.
     watched: &'a [u64],
     texts: &'a dyn Texts,
+    filter: Filter,
     kept: ByKey<Kept>,
     n_kept_max: usize,
     /// Of each row that is done: the words that were cut.
@@ -121,16 +165,17 @@ pub(super) struct Cutter<'a> {
 }
 
 impl<'a> Cutter<'a> {
-    /// Starts with no row; kept runs take at most `memory_bytes`.
+    /// Starts with no row; `filter` has the runs of all of them, kept runs take at most `memory_bytes`.
     pub(super) fn new(
         sampler: RunSampler,
         keep: u32,
         watched: &'a [u64],
         texts: &'a dyn Texts,
+        filter: Filter,
         memory_bytes: usize,
     ) -> Self {
         let (kept, cut, scratch) = (HashMap::default(), HashMap::new(), RunScratch::default());
-        Self { sampler, keep, watched, texts, kept, n_kept_max: memory_bytes / RUN_BYTES, cut, scratch }
+        Self { sampler, keep, watched, texts, filter, kept, n_kept_max: memory_bytes / RUN_BYTES, cut, scratch }
     }
 
     /// Decides about the next row.
@@ -144,13 +189,26 @@ impl<'a> Cutter<'a> {
         let mut places: Vec<Option<Place>> = Vec::new();
         let n_words = self.sampler.run_words();
         let is_fixed = is_fixed || hashes.len() < n_words;
+        runs.retain(|&(_, key)| self.filter.has_twice(key));
+        let mut found = RowCuts::default();
         while !is_fixed && self.mark(row, &left, &hashes, &runs, &mut places)? {
             left.retain(|&token| places[token as usize].is_none());
             let tokens = self.texts.tokens(row)?;
             hashes = left.iter().map(|&token| tokens[token as usize].hash.get()).collect();
             runs = runs_of(&self.sampler, self.watched, group, &hashes, &mut self.scratch);
+            // What may be cut again right away counts too.
+            self.add_new_grams(row, group, &hashes, &mut found.new_grams)?;
+            let is_new = |key: &u64| self.filter.has(*key) && !self.filter.has_twice(*key);
+            let joined = runs.iter().filter(|&&(first, _)| is_joined(&left, first, n_words));
+            found.new_runs.extend(joined.map(|&(_, key)| key).filter(is_new));
         }
+        let is_changed = !places.is_empty();
         for (first, key) in runs {
+            if is_changed && is_joined(&left, first, n_words) {
+                self.filter.add(key);
+            } else if !self.filter.has_twice(key) {
+                continue;
+            }
             let place = Place { row, token: left[first as usize] };
             self.kept.entry(key).or_insert(Kept { place, n_places: 0 }).n_places += 1;
         }
@@ -161,13 +219,11 @@ impl<'a> Cutter<'a> {
             let found = format!("{} MiB for them", (self.n_kept_max * RUN_BYTES) >> 20);
             return Err(Error::Argument { name: "memory", expected, found });
         }
-        if places.is_empty() {
-            return Ok(RowCuts::default());
+        if is_changed {
+            found.cuts = cuts_of(row, &places);
+            self.cut.insert(row, found.cuts.iter().map(|cut| cut.tokens.clone()).collect());
         }
-        let new_grams = self.new_grams(row, group, &hashes)?;
-        let cuts = cuts_of(row, &places);
-        self.cut.insert(row, cuts.iter().map(|cut| cut.tokens.clone()).collect());
-        Ok(RowCuts { cuts, new_grams })
+        Ok(found)
     }
 
     /// Marks the words that are to be cut; `false` where there are none.
@@ -194,17 +250,35 @@ impl<'a> Cutter<'a> {
         // Places that rows before have.
         let mut match_before = KeptMatch::default();
         let mut is_any = false;
+        // Where the words end that are cut, and a run that is to be cut behind it, unless a later one reaches as far.
+        let mut cut_end = 0;
+        let mut waiting: Option<(usize, Place)> = None;
         for &(first, key) in runs {
             let Some(kept) = self.kept.get(&key).filter(|kept| kept.n_places >= self.keep) else { continue };
             let first = first as usize;
-            if match_before.advance(self, first, kept.place, &hashes[first..first + n_words])? {
-                is_any = true;
-                // Of a run that goes on behind the one before, the last word alone is new.
-                let n_known = if match_before.n_shifts > 0 { n_words - 1 } else { 0 };
-                for (at, &token) in match_before.tokens.iter().enumerate().skip(n_known) {
-                    cut(first + at, Place { row: kept.place.row, token })?;
-                }
+            let run = &hashes[first..first + n_words];
+            if !match_before.advance(self, first, kept.place, run)? {
+                continue;
             }
+            is_any = true;
+            // Of a run that goes on behind the one before, the last word alone is new.
+            if match_before.n_shifts > 0 && cut_end == first + n_words - 1 {
+                let token = match_before.tokens.back().copied().unwrap_or(kept.place.token);
+                cut(cut_end, Place { row: kept.place.row, token })?;
+                cut_end += 1;
+                continue;
+            }
+            if let Some((start, place)) = waiting.filter(|_| first > cut_end) {
+                cut_end = self.cut_run(start, place, &hashes[start..start + n_words], &mut cut)?;
+            }
+            waiting = Some((first, kept.place));
+            if first >= cut_end {
+                cut_end = self.cut_run(first, kept.place, run, &mut cut)?;
+                waiting = None;
+            }
+        }
+        if let Some((start, place)) = waiting.filter(|(start, _)| start + n_words > cut_end) {
+            self.cut_run(start, place, &hashes[start..start + n_words], &mut cut)?;
         }
         // What the row repeats itself.
         let mut own: ByKey<(usize, u32)> = HashMap::default();
@@ -274,21 +348,39 @@ impl<'a> Cutter<'a> {
         Ok(is_any)
     }
 
-    /// Returns what is sampled of the words that are left, but is not watched, and was not sampled so often before.
-    fn new_grams(&mut self, row: u32, group: u64, hashes: &[u64]) -> Result<Vec<u64>> {
+    /// Cuts a run for a kept place that is equal, and returns where it ends.
+    fn cut_run(
+        &self,
+        first: usize,
+        place: Place,
+        run: &[u64],
+        cut: &mut impl FnMut(usize, Place) -> Result<()>,
+    ) -> Result<usize> {
+        let mut found = KeptMatch::default();
+        if found.advance(self, first, place, run)? {
+            for (at, &token) in found.tokens.iter().enumerate() {
+                cut(first + at, Place { row: place.row, token })?;
+            }
+        }
+        Ok(first + run.len())
+    }
+
+    /// Adds what is sampled of the words that are left, but is not watched, and was not sampled so often before.
+    fn add_new_grams(&mut self, row: u32, group: u64, hashes: &[u64], new: &mut Vec<u64>) -> Result<()> {
         let before: Vec<u64> = self.texts.tokens(row)?.iter().map(|token| token.hash.get()).collect();
         let mut known = Vec::new();
         self.sampler.sample(&before, &mut self.scratch, |gram| known.push(gram ^ group));
         known.sort_unstable();
-        let mut new = Vec::new();
-        self.sampler.sample(hashes, &mut self.scratch, |gram| new.push(gram ^ group));
-        new.sort_unstable();
+        let mut sampled = Vec::new();
+        self.sampler.sample(hashes, &mut self.scratch, |gram| sampled.push(gram ^ group));
+        sampled.sort_unstable();
         let mut known = known.into_iter().peekable();
-        new.retain(|gram| {
+        sampled.retain(|gram| {
             while known.next_if(|other| other < gram).is_some() {}
             known.next_if_eq(gram).is_none() && self.watched.binary_search(gram).is_err()
         });
-        Ok(new)
+        new.extend(sampled);
+        Ok(())
     }
 
     /// Returns the word behind one of a row, of those that are left.
@@ -304,6 +396,24 @@ impl<'a> Cutter<'a> {
             })
         });
         behind.last().unwrap_or(next)
+    }
+}
+
+/// Tells whether a run of a row that was cut lies across a cut, or is all that is left.
+fn is_joined(left: &[u32], first: u32, n_words: usize) -> bool {
+    let run = &left[first as usize..left.len().min(first as usize + n_words)];
+    let (Some(start), Some(last)) = (run.first(), run.last()) else { return false };
+    run.len() < n_words || last - start >= len_u32(n_words)
+}
+
+fn len_u32(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+impl Prepared {
+    /// Returns the keys of its runs, for the filter.
+    pub(super) fn keys(&self) -> impl Iterator<Item = u64> {
+        self.runs.iter().map(|&(_, key)| key)
     }
 }
 
@@ -331,7 +441,7 @@ fn runs_of(
 ) -> Vec<(u32, u64)> {
     let mut runs = Vec::new();
     let is_watched = |gram: u64| watched.binary_search(&(gram ^ group)).is_ok();
-    let push = |first, key| runs.push((u32::try_from(first).unwrap_or(u32::MAX), key ^ group));
+    let push = |first, key| runs.push((len_u32(first), key ^ group));
     sampler.for_each_run(hashes, scratch, is_watched, push);
     runs
 }
@@ -444,29 +554,95 @@ mod tests {
         found
     }
 
-    /// Cuts until no new k-gram is met.
+    /// Rows that are shorter than a run come first.
+    fn in_order(texts: &[Vec<Token>], run_words: u32) -> Vec<usize> {
+        let mut rows: Vec<usize> = (0..texts.len()).collect();
+        rows.sort_by_key(|&row| texts[row].len() >= run_words as usize);
+        rows
+    }
+
+    /// Cuts until nothing new is met.
     fn cut_all(texts: &Vec<Vec<Token>>, run_words: u32, keep: u32) -> Vec<Vec<TokenCut>> {
+        cut_with(texts, run_words, keep, 100_000)
+    }
+
+    fn cut_with(texts: &Vec<Vec<Token>>, run_words: u32, keep: u32, filter_runs: usize) -> Vec<Vec<TokenCut>> {
         let sampler = RunSampler::new(run_words);
-        let mut more: Vec<u64> = Vec::new();
+        let (mut more, mut known_runs): (Vec<u64>, Vec<u64>) = (Vec::new(), Vec::new());
         loop {
             let watched = watched(&sampler, texts, keep, &more);
-            let mut cutter = Cutter::new(sampler, keep, &watched, texts, usize::MAX);
-            let mut all = vec![Vec::new(); texts.len()];
-            let n_more = more.len();
-            // Rows that are shorter than a run come first.
-            let mut rows: Vec<usize> = (0..texts.len()).collect();
-            rows.sort_by_key(|&row| texts[row].len() >= run_words as usize);
-            for row in rows {
+            let prepare_row = |row: usize| {
                 let number = u32::try_from(row).unwrap();
-                let prepared = prepare(&sampler, &watched, &texts[row], number, 0, false, &mut RunScratch::default());
-                let found = cutter.cut(prepared).unwrap();
+                prepare(&sampler, &watched, &texts[row], number, 0, false, &mut RunScratch::default())
+            };
+            let mut filter = Filter::new(filter_runs, usize::MAX);
+            (0..texts.len()).for_each(|row| prepare_row(row).keys().for_each(|key| filter.add(key)));
+            known_runs.iter().for_each(|&key| {
+                filter.add(key);
+                filter.add(key);
+            });
+            let mut cutter = Cutter::new(sampler, keep, &watched, texts, filter, usize::MAX);
+            let mut all = vec![Vec::new(); texts.len()];
+            let n_before = (more.len(), known_runs.len());
+            for row in in_order(texts, run_words) {
+                let found = cutter.cut(prepare_row(row)).unwrap();
                 more.extend(found.new_grams);
+                known_runs.extend(found.new_runs);
                 all[row] = found.cuts;
             }
-            if more.len() == n_more {
+            if (more.len(), known_runs.len()) == n_before {
                 return all;
             }
         }
+    }
+
+    /// The rule, word for word: which words are left of each row.
+    fn naive(texts: &[Vec<Token>], run_words: usize, keep: usize) -> Vec<Vec<usize>> {
+        let mut kept: BTreeMap<Vec<u64>, usize> = BTreeMap::new();
+        let mut all = vec![Vec::new(); texts.len()];
+        for row in in_order(texts, u32::try_from(run_words).unwrap()) {
+            let text: Vec<u64> = texts[row].iter().map(|token| token.hash.get()).collect();
+            let mut left: Vec<usize> = (0..text.len()).collect();
+            loop {
+                let n_words = run_words.min(left.len());
+                let run_at = |at: usize| left[at..at + n_words].iter().map(|&word| text[word]).collect::<Vec<_>>();
+                let places: Vec<usize> = if n_words == 0 { vec![] } else { (0..=left.len() - n_words).collect() };
+                let mut is_cut = vec![false; left.len()];
+                if text.len() >= run_words {
+                    for &at in &places {
+                        if kept.get(&run_at(at)).copied().unwrap_or(0) >= keep {
+                            is_cut[at..at + n_words].fill(true);
+                        }
+                    }
+                    // Of the row itself: places that count, and the first of each run.
+                    let mut own: Vec<usize> = Vec::new();
+                    for &at in &places {
+                        if is_cut[at..at + n_words].contains(&true) {
+                            continue;
+                        }
+                        let run = run_at(at);
+                        let before = kept.get(&run).copied().unwrap_or(0);
+                        let same: Vec<usize> = own.iter().copied().filter(|&other| run_at(other) == run).collect();
+                        if before + same.len() < keep {
+                            own.push(at);
+                            continue;
+                        }
+                        let start = if before > 0 { at } else { at.max(same[0] + n_words) };
+                        is_cut[start..at + n_words].fill(true);
+                        own.retain(|&other| other + n_words <= start);
+                    }
+                }
+                if !is_cut.contains(&true) {
+                    for &at in &places {
+                        *kept.entry(run_at(at)).or_default() += 1;
+                    }
+                    all[row] = left;
+                    break;
+                }
+                left = left.iter().zip(&is_cut).filter(|(_, is_cut)| !**is_cut).map(|(&word, _)| word).collect();
+            }
+        }
+        all
     }
 
     fn left(text: &[Token], cuts: &[TokenCut]) -> Vec<u64> {
@@ -546,8 +722,10 @@ mod tests {
         let texts = vec![text(&range(0..100)), text(&range(0..100))];
         let sampler = RunSampler::new(10);
         let watched = watched(&sampler, &texts, 1, &[]);
-        let mut cutter = Cutter::new(sampler, 1, &watched, &texts, 90 * RUN_BYTES);
         let prepared = prepare(&sampler, &watched, &texts[0], 0, 0, false, &mut RunScratch::default());
+        let mut filter = Filter::new(1_000, usize::MAX);
+        (0..2).for_each(|_| prepared.keys().for_each(|key| filter.add(key)));
+        let mut cutter = Cutter::new(sampler, 1, &watched, &texts, filter, 90 * RUN_BYTES);
         assert!(matches!(cutter.cut(prepared), Err(Error::Argument { name: "memory", .. })));
     }
 
@@ -590,6 +768,11 @@ mod tests {
                     }
                 }
             }
+            for ((text, cuts), expected) in texts.iter().zip(&cuts).zip(naive(&texts, run_words as usize, keep as usize)) {
+                prop_assert_eq!(left(text, cuts), expected.iter().map(|&at| text[at].hash.get()).collect::<Vec<_>>());
+            }
+            // A filter that takes nearly everything for seen changes nothing.
+            prop_assert_eq!(&cut_with(&texts, run_words, keep, 1), &cuts);
             // Nothing is cut where nothing repeats.
             let mut before: BTreeMap<Vec<u64>, u32> = BTreeMap::new();
             for run in texts.iter().flat_map(|text| text.windows(run_words as usize)) {

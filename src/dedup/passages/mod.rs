@@ -13,7 +13,7 @@
 //!
 //! One process: what a row keeps depends on all better ones. It is done anew when it was stopped; the tokens, which take most of the time, are not.
 //!
-//! Memory: that of [`cutter`], which is bounded by half of `--memory`, 30 bytes a row that has a watched k-gram, 8 bytes a watched k-gram.
+//! Memory: that of [`cutter`], which is bounded by three quarters of `--memory`, 30 bytes a row that has a watched k-gram, 8 bytes a watched k-gram.
 
 mod cuts;
 mod cutter;
@@ -26,7 +26,7 @@ use zerocopy::IntoBytes as _;
 use zerocopy::little_endian::U32;
 
 pub(super) use self::cuts::{Cut, Cuts, ranges_of};
-use self::cutter::{Cutter, Prepared, RowCuts, Texts as _, TokenCut, prepare};
+use self::cutter::{Cutter, Filter, Prepared, RowCuts, Texts as _, TokenCut, prepare};
 use self::tokens::Tokens;
 use self::watched::{RowSet, Samples, Watched};
 use super::context::Context;
@@ -43,6 +43,8 @@ use super::work::{Receipt, Step};
 const ROUNDS_MAX: u32 = 16;
 /// Share of the memory that kept runs may take.
 const KEPT_SHARE: usize = 2;
+/// Share of the memory that the filter of runs may take.
+const FILTER_SHARE: usize = 4;
 /// Words that are prepared at once by a thread.
 const PIECE_TOKENS: usize = 1 << 16;
 /// Rows looked at at once.
@@ -70,15 +72,16 @@ pub(super) fn passages(context: &Context<'_>) -> Result<()> {
     let mut unit = work.begin(Step::Passages, 0);
     let mut watched = Watched::new(&samples, n_rows)?;
     let (mut tokens, is_read) = (Tokens::new(), RowSet::new(n_rows));
-    let mut facts = PassageFacts::default();
+    let (mut facts, mut known_runs) = (PassageFacts::default(), Vec::new());
     let cuts = loop {
         let round = facts.rounds as usize;
         facts.rounds += 1;
         context.progress.start(work.pass.inputs.iter().map(|input| input.file_bytes).sum());
         tokens.add(context, &signed, round, &|row| watched.rows.has(row) && !is_read.has(row))?;
         tokens.rows().for_each(|row| is_read.set(row));
-        let AllCuts { cuts, new_grams } = cut_rows(context, &rows, &tokens, &watched)?;
-        facts.is_complete = !watched.grow(&samples, new_grams)?;
+        let AllCuts { cuts, new_grams, new_runs } = cut_rows(context, &rows, &tokens, &watched, &known_runs)?;
+        facts.is_complete = !watched.grow(&samples, new_grams)? && new_runs.is_empty();
+        known_runs.extend(new_runs);
         if facts.is_complete || facts.rounds == ROUNDS_MAX {
             break cuts;
         }
@@ -131,17 +134,67 @@ struct AllCuts {
     cuts: Vec<Cut>,
     /// K-grams that cutting made, with their rows.
     new_grams: Vec<(u64, u32)>,
+    /// Runs that cutting made and that were passed over elsewhere.
+    new_runs: Vec<u64>,
 }
 
-/// Cuts all rows that have watched k-grams.
-fn cut_rows(context: &Context<'_>, rows: &Rows, tokens: &Tokens, watched: &Watched) -> Result<AllCuts> {
+/// Cuts all rows that have watched k-grams; `known_runs` are looked at wherever they stand.
+fn cut_rows(
+    context: &Context<'_>,
+    rows: &Rows,
+    tokens: &Tokens,
+    watched: &Watched,
+    known_runs: &[u64],
+) -> Result<AllCuts> {
     let rules = &context.work.pass.rules;
     let sampler = RunSampler::new(rules.passage_words);
     let order = ranked(rows, tokens, sampler.run_words())?;
-    let mut cutter = Cutter::new(sampler, rules.keep, &watched.grams, tokens, context.memory_bytes / KEPT_SHARE);
+    let prepare_rows = |piece: &[u32]| -> Result<Vec<Prepared>> {
+        let mut scratch = RunScratch::default();
+        let prepare_row = |&row: &u32| {
+            let record = rows.record(RowNumber(row))?;
+            let is_fixed = record.flags.get() & IS_OF_REPOSITORY != 0;
+            let group = record.keep_group.get();
+            Ok(prepare(&sampler, &watched.grams, tokens.tokens(row)?, row, group, is_fixed, &mut scratch))
+        };
+        piece.iter().map(prepare_row).collect()
+    };
+    let keys_of =
+        |piece: &[u32]| -> Result<Vec<u64>> { Ok(prepare_rows(piece)?.iter().flat_map(Prepared::keys).collect()) };
+    let mut filter = Filter::new(tokens.n_tokens(), context.memory_bytes / FILTER_SHARE);
+    let fill = |keys: Vec<u64>| {
+        keys.into_iter().for_each(|key| filter.add(key));
+        Ok(())
+    };
+    for_each_in_order(context.threads, pieces(&order, tokens), keys_of, fill)?;
+    for &key in known_runs {
+        filter.add(key);
+        filter.add(key);
+    }
+
+    let kept_bytes = context.memory_bytes / KEPT_SHARE;
+    let mut cutter = Cutter::new(sampler, rules.keep, &watched.grams, tokens, filter, kept_bytes);
     let mut all = AllCuts::default();
-    let mut rest = &order[..];
-    let read = || {
+    let take = |piece: Vec<Prepared>| {
+        for prepared in piece {
+            let row = prepared.row;
+            let RowCuts { cuts, new_grams, new_runs } = cutter.cut(prepared)?;
+            for cut in cuts {
+                all.cuts.push(in_bytes(rows, tokens, row, &cut)?);
+            }
+            all.new_grams.extend(new_grams.into_iter().map(|gram| (gram, row)));
+            all.new_runs.extend(new_runs);
+        }
+        Ok(())
+    };
+    for_each_in_order(context.threads, pieces(&order, tokens), prepare_rows, take)?;
+    all.cuts.sort_unstable_by_key(|cut| (cut.row.get(), cut.start.get()));
+    Ok(all)
+}
+
+/// Returns what hands out rows in pieces of about equal work.
+fn pieces<'a>(mut rest: &'a [u32], tokens: &'a Tokens) -> impl FnMut() -> Result<Option<&'a [u32]>> {
+    move || {
         let (mut n_rows, mut n_tokens) = (0, 0);
         while n_tokens < PIECE_TOKENS
             && let Some(&row) = rest.get(n_rows)
@@ -152,31 +205,7 @@ fn cut_rows(context: &Context<'_>, rows: &Rows, tokens: &Tokens, watched: &Watch
         let (piece, behind) = rest.split_at(n_rows);
         rest = behind;
         Ok((!piece.is_empty()).then_some(piece))
-    };
-    let work_on = |piece: &[u32]| -> Result<Vec<Prepared>> {
-        let mut scratch = RunScratch::default();
-        let prepare_row = |&row: &u32| {
-            let record = rows.record(RowNumber(row))?;
-            let is_fixed = record.flags.get() & IS_OF_REPOSITORY != 0;
-            let group = record.keep_group.get();
-            Ok(prepare(&sampler, &watched.grams, tokens.tokens(row)?, row, group, is_fixed, &mut scratch))
-        };
-        piece.iter().map(prepare_row).collect()
-    };
-    let take = |piece: Vec<Prepared>| {
-        for prepared in piece {
-            let row = prepared.row;
-            let RowCuts { cuts: row_cuts, new_grams: row_grams } = cutter.cut(prepared)?;
-            for cut in row_cuts {
-                all.cuts.push(in_bytes(rows, tokens, row, &cut)?);
-            }
-            all.new_grams.extend(row_grams.into_iter().map(|gram| (gram, row)));
-        }
-        Ok(())
-    };
-    for_each_in_order(context.threads, read, work_on, take)?;
-    all.cuts.sort_unstable_by_key(|cut| (cut.row.get(), cut.start.get()));
-    Ok(all)
+    }
 }
 
 /// Returns the rows that were read in the order in which they keep what they have.

@@ -77,6 +77,11 @@ impl Tokens {
         self.rows.iter().map(|&(row, ..)| row)
     }
 
+    /// Returns how many words all rows have.
+    pub(super) fn n_tokens(&self) -> usize {
+        self.rows.iter().map(|&(_, _, n_tokens, _)| n_tokens as usize).sum()
+    }
+
     /// Fails where a file was cut short meanwhile.
     pub(super) fn ensure_whole(&self) -> Result<()> {
         self.files.iter().try_for_each(StageFile::ensure_whole)
