@@ -78,6 +78,9 @@ fn hint_of_index(error: &IndexError) -> Option<String> {
         IndexError::Incompatible { what, .. } if what.contains("seed") => {
             "give the seed file that the index was made with: `--seed-file FILE`".to_owned()
         }
+        IndexError::Incompatible { what, .. } if what.contains("pass") => {
+            "name another `--out` or `--work`, or remove the folder; its `recipe.json` says what it is for".to_owned()
+        }
         IndexError::Incompatible { .. } => {
             "use the release of copytrace that made it, or index the corpus again into a new folder".to_owned()
         }

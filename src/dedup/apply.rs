@@ -282,7 +282,8 @@ impl Applier<'_> {
                 self.remove(decision, task.against, &mut applied)?;
             }
             let find = |idx: u64| {
-                let decision = known.iter().find(|decision| u64::from(decision.row.get()) == first_row + idx)?;
+                let at = known.binary_search_by_key(&(first_row + idx), |decision| decision.row.get().into()).ok()?;
+                let decision = &known[at];
                 (is_removal(decision) || self.samples.contains(&decision.row.get())).then_some(decision)
             };
             let mut documents = Vec::new();

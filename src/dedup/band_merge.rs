@@ -50,6 +50,7 @@ pub(super) fn n_units(n_rows: u64) -> usize {
 pub(super) fn band_merge(context: &Context<'_>, part: Part) -> Result<()> {
     let work = context.work;
     let receipts: Vec<Receipt<SignFacts>> = super::sign::receipts(work)?;
+    super::sign::ensure_columns(&work.pass.rules, &receipts)?;
     let n_units = n_units(receipts.iter().map(|receipt| receipt.facts.n_rows()).sum());
     let mut missing = Vec::new();
     for unit in (0..n_units).filter(|&unit| part.has(unit)) {

@@ -63,6 +63,8 @@ pub(super) struct SignFacts {
     pub(super) files: Vec<SignedFile>,
     pub(super) documents: Amount,
     pub(super) words: u64,
+    /// Of each further column that was asked for: documents that have a value in it.
+    pub(super) further: Vec<u64>,
     pub(super) skipped: BTreeMap<String, Skipped>,
     pub(super) by_origin: ByName,
     pub(super) by_license: ByName,

@@ -21,6 +21,8 @@ use super::{apply, band_merge, cluster, emit, html, passages, sign, verify};
 
 /// Folder for the files between stages where none is named, below that of the output.
 const WORK: &str = "work";
+/// What a pass says of itself.
+const REPORT: &str = "report.json";
 /// Bytes of the list of removed rows that are copied at once.
 const PIECE_BYTES: usize = 1 << 20;
 /// Share of the memory that blocks may take which stages have read before.
@@ -132,6 +134,7 @@ pub fn dedup_on(
     out.create_dir(Path::new(""))?;
     storage.create_dir(Path::new(""))?;
     let _lock = storage.lock(Path::new(LOCK))?;
+    ensure_own_output(&*storage, out)?;
     let work = Work::create(storage, pass)?;
     work.sweep()?;
     sweep_out(out)?;
@@ -173,7 +176,34 @@ fn discover_besides(inputs: &[PathBuf], made: &[Option<&PathBuf>]) -> Result<Dis
             discovery.files.retain(|file| !file.path.canonicalize().is_ok_and(|path| path.starts_with(&folder)));
         }
     }
+    // The rows of another pass would be copies of those beside them.
+    for file in &discovery.files {
+        if let Some(folder) = file.path.parent()
+            && folder.join(apply::KEPT).is_dir()
+            && folder.join(REPORT).is_file()
+        {
+            let problem =
+                "the output of another pass, below the input: expected none; move it away, or name what to read";
+            return Err(Error::Input { path: folder.to_path_buf(), problem: problem.to_owned() });
+        }
+    }
+    if let (true, Some(path)) = (discovery.files.is_empty(), inputs.first()) {
+        let problem = "nothing to read but what the pass itself writes: expected JSON lines or Parquet".to_owned();
+        return Err(Error::Input { path: path.clone(), problem });
+    }
     Ok(discovery)
+}
+
+/// Fails where there is the output of a pass that is not this one: files of both would stand side by side.
+fn ensure_own_output(storage: &dyn Storage, out: &dyn Storage) -> Result<()> {
+    let kept = Path::new(apply::KEPT);
+    let is_new = !storage.exists(Path::new("recipe.json"))?;
+    if is_new && out.exists(kept)? && !out.list(kept)?.is_empty() {
+        let expected = "an empty folder, or that of the pass in this work folder; remove it to start anew".to_owned();
+        let found = format!("`{}` of another pass", out.display_path(kept).display());
+        return Err(Error::Argument { name: "out", expected, found });
+    }
+    Ok(())
 }
 
 /// What one stage is to do.
@@ -309,7 +339,7 @@ fn finish(work: &Work, out: &dyn Storage) -> Result<Report> {
     let report = make_report(work)?;
     let json = serde_json::to_string_pretty(&report)
         .map_err(|error| Error::Internal { component: "report", problem: error.to_string() })?;
-    write_whole(out, "report.json", |write| write(format!("{json}\n").as_bytes()))?;
+    write_whole(out, REPORT, |write| write(format!("{json}\n").as_bytes()))?;
     write_whole(out, "report.html", |write| write(html::page(&report).as_bytes()))?;
     Ok(report)
 }

@@ -264,6 +264,7 @@ fn too_many_rows(name: &str) -> Error {
 fn merge_facts(facts: &mut SignFacts, new: SignFacts) {
     facts.documents.merge(new.documents);
     facts.words += new.words;
+    add_counts(&mut facts.further, &new.further);
     for (reason, skipped) in new.skipped {
         let known = facts.skipped.entry(reason).or_default();
         known.rows += skipped.rows;
@@ -274,6 +275,31 @@ fn merge_facts(facts: &mut SignFacts, new: SignFacts) {
         for (name, amount) in new {
             count_name(known, &name, amount);
         }
+    }
+}
+
+/// Adds counts of columns, which are those of one file or all.
+fn add_counts(counts: &mut Vec<u64>, new: &[u64]) {
+    counts.resize(counts.len().max(new.len()), 0);
+    for (count, new) in counts.iter_mut().zip(new) {
+        *count += new;
+    }
+}
+
+/// Fails where a column that was asked for is in no row: a name that was mistyped must not change what stays.
+pub(super) fn ensure_columns(rules: &Rules, receipts: &[Receipt<SignFacts>]) -> Result<()> {
+    let (mut counts, mut n_documents) = (Vec::new(), 0);
+    for receipt in receipts {
+        add_counts(&mut counts, &receipt.facts.further);
+        n_documents += receipt.facts.documents.rows;
+    }
+    let missing = rules.further_columns()?.into_iter().zip(counts).find(|(_, count)| *count == 0);
+    match missing {
+        Some((found, _)) if n_documents > 0 => {
+            let expected = "the name of a column that some row has, in --prefer, --keep-per and --repository-column";
+            Err(Error::Argument { name: "column", expected: expected.to_owned(), found })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -379,6 +405,8 @@ impl<'a> Signer<'a> {
         let amount = Amount { rows: 1, bytes: text.len() as u64 };
         signed.facts.documents.merge(amount);
         signed.facts.words += scratch.words.len() as u64;
+        let has_value: Vec<u64> = values.iter().map(|value| u64::from(*value != Value::Missing)).collect();
+        add_counts(&mut signed.facts.further, &has_value);
         count_name(&mut signed.facts.by_origin, &document.attributes.origin, amount);
         count_name(&mut signed.facts.by_license, &document.attributes.license, amount);
         Ok(())

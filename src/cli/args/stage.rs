@@ -17,11 +17,12 @@ use crate::dedup::work::Part;
                   part. The result is that of \
                   `copytrace dedup`. What is done already is not done again.",
     after_help = "Example:\n  copytrace stage sign corpus/ --work /shared/dedup --part 1/8",
-    after_long_help = "Example, each line but that of cluster on 8 machines with its own part:\n  \
+    after_long_help = "Example, each line but those of cluster and passages on 8 machines with its own part:\n  \
                        copytrace stage sign corpus/ --work /shared/dedup --part 1/8\n  \
                        copytrace stage band-merge --work /shared/dedup --part 1/8\n  \
                        copytrace stage cluster --work /shared/dedup\n  \
                        copytrace stage verify --work /shared/dedup --part 1/8\n  \
+                       copytrace stage passages --work /shared/dedup    (with --level passage)\n  \
                        copytrace stage apply --work /shared/dedup --part 1/8 --out /shared/clean",
     disable_help_subcommand = true
 )]

@@ -200,3 +200,41 @@ fn parquet_stays_parquet() {
     assert!(error.contains("no text column `body`") && error.contains("a.parquet"), "{error}");
     assert_eq!(folder.written("no-text").kept.len(), 0);
 }
+
+/// A name that is mistyped would change what stays.
+#[test]
+fn a_column_that_no_row_has_is_an_error() {
+    let folder = Folder::new();
+    folder.write("a.jsonl", "{\"id\":\"1\",\"text\":\"one\",\"q\":1}\n{\"id\":\"2\",\"text\":\"two\"}\n");
+    for (rules, missing) in [
+        (Rules { prefer: "q desc, qualty desc".into(), ..Rules::default() }, "qualty"),
+        (Rules { keep_per: Some("sorce".into()), ..Rules::default() }, "sorce"),
+        (Rules { repository: Some("repo_nam".into()), keep_per: Some("q".into()), ..Rules::default() }, "repo_nam"),
+    ] {
+        let error = folder.run(missing, rules).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{missing}`")) && error.contains("some row has"), "{error}");
+    }
+    folder.run("out", Rules { prefer: "q desc, length desc".into(), ..Rules::default() }).unwrap();
+}
+
+#[test]
+fn one_folder_holds_the_output_of_one_pass() {
+    let folder = Folder::new();
+    folder.write("a.jsonl", lines([("1", "one two three four five six")]));
+    folder.run("out", Rules::default()).unwrap();
+    // Another work folder, so that nothing else tells.
+    let mut options = folder.options("out", Rules { keep: 2, ..Rules::default() });
+    options.work = Some(folder.path("work"));
+    let error = dedup(&options, &Progress::default(), &|_| ()).unwrap_err().to_string();
+    assert!(error.contains("another pass") && error.contains("kept"), "{error}");
+    // What a pass wrote is not read by another.
+    let mut options = folder.options("input/second", Rules::default());
+    std::fs::rename(folder.path("out"), folder.path("input/first")).unwrap();
+    let error = dedup(&options, &Progress::default(), &|_| ()).unwrap_err().to_string();
+    assert!(error.contains("first") && error.contains("the output of another pass"), "{error}");
+    // Nothing to read is no success.
+    options.out = folder.path("input");
+    std::fs::remove_dir_all(folder.path("input/first")).unwrap();
+    let error = dedup(&options, &Progress::default(), &|_| ()).unwrap_err().to_string();
+    assert!(error.contains("nothing to read"), "{error}");
+}
