@@ -24,12 +24,12 @@ use copytrace_indexer::index::storage::Storage;
 use serde::Serialize;
 
 use super::context::Context;
+use super::cuts::{Cut, Cuts, ranges_of};
 use super::decisions::{Against, Decisions, is_removal};
 use super::facts::{Amount, ApplyFacts, ClusterFacts, SignFacts, VerifyFacts, count_name};
 use super::file::{Kind, io_error};
 use super::input::{Block, BlockParser, Blocks};
 use super::parallel::for_each_in_order;
-use super::passages::{Cut, Cuts, ranges_of};
 use super::recipe::Input;
 use super::record::{IS_OF_REPOSITORY, RowNumber, Rows};
 use super::report::largest_of;
@@ -276,7 +276,8 @@ impl Applier<'_> {
             let mut applied = Applied::default();
             let known = decisions.until(next_row)?;
             let cuts = self.cuts.of(first_row..next_row)?;
-            self.note_cuts(cuts, &mut applied)?;
+            self.write_cuts(cuts, &mut applied.cuts)?;
+            self.write_cuts(self.cuts.reported_of(first_row..next_row)?, &mut applied.reported)?;
             let is_cut = |idx: u64| cuts.binary_search_by_key(&(first_row + idx), |cut| cut.row.get().into()).is_ok();
             for decision in known.iter().filter(|decision| is_removal(decision)) {
                 self.remove(decision, task.against, &mut applied)?;
@@ -337,6 +338,7 @@ impl Applier<'_> {
         let Decided { block, first_row, decisions, mut cuts } = decided;
         let has_weights = self.context.work.pass.rules.has_weights;
         let mut applied = Applied::default();
+        self.write_cuts(self.cuts.reported_of(first_row..first_row + block.n_rows())?, &mut applied.reported)?;
         let Block::Lines(block) = block else { return Ok(applied) };
         if block.is_overlong || (decisions.is_empty() && cuts.is_empty() && !has_weights) {
             applied.kept = block.bytes;
@@ -373,7 +375,7 @@ impl Applier<'_> {
             } else if !own_cuts.is_empty() {
                 let edited = parser.without(line, block.is_first && idx == 0, &ranges_of(own_cuts));
                 applied.kept.extend(edited.ok_or_else(|| changed(&task.input.path, "its texts"))?);
-                self.note_cuts(own_cuts, &mut applied)?;
+                self.write_cuts(own_cuts, &mut applied.cuts)?;
             } else {
                 applied.kept.extend_from_slice(line);
             }
@@ -382,13 +384,13 @@ impl Applier<'_> {
     }
 
     /// Writes the lines of cuts.
-    fn note_cuts(&self, cuts: &[Cut], applied: &mut Applied) -> Result<()> {
+    fn write_cuts(&self, cuts: &[Cut], lines: &mut Vec<u8>) -> Result<()> {
         for cut in cuts {
             let id = self.rows.id(RowNumber(cut.row.get()))?;
             let kept_id = self.rows.id(RowNumber(cut.kept_row.get()))?;
             let (start_byte, end_byte, kept_start_byte) = (cut.start.get(), cut.end.get(), cut.kept_start.get());
             let line = CutLine { id, start_byte, end_byte, kept_id, kept_start_byte };
-            push_line(&mut applied.cuts, &line)?;
+            push_line(lines, &line)?;
         }
         Ok(())
     }

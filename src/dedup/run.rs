@@ -12,7 +12,7 @@ use copytrace_indexer::{Error, Result};
 use super::context::{Context, Progress};
 use super::facts::{ApplyFacts, SignFacts};
 use super::file::{Kind, io_error};
-use super::recipe::{Level, Pass, Rules};
+use super::recipe::{Pass, Rules};
 use super::report::{Report, make_report};
 use super::work::{Part, Receipt, Step, Work};
 use super::{apply, band_merge, cluster, emit, html, passages, sign, verify};
@@ -35,7 +35,7 @@ pub enum Stage {
     Cluster,
     /// Groups to decisions.
     Verify,
-    /// Rows that stay to what is cut of them; nothing where passages are not looked for.
+    /// Rows that stay to what is cut of them; nothing where neither functions nor passages are looked for.
     Passages,
     /// Decisions to output.
     Apply,
@@ -119,8 +119,8 @@ pub fn dedup(options: &Options, progress: &Progress, on_stage: &(dyn Fn(Stage) +
     work.sweep()?;
     sweep_out(&out)?;
     let report = with_context(&work, options.resources, progress, |context| {
-        let has_passages = work.pass.rules.has(Level::Passage);
-        for stage in Stage::ALL.into_iter().filter(|&stage| has_passages || stage != Stage::Passages) {
+        let has_cuts = work.pass.rules.has_cuts();
+        for stage in Stage::ALL.into_iter().filter(|&stage| has_cuts || stage != Stage::Passages) {
             on_stage(stage);
             run_stage(context, stage, Part::default(), &out)?;
         }
@@ -136,6 +136,8 @@ pub fn dedup(options: &Options, progress: &Progress, on_stage: &(dyn Fn(Stage) +
         (Step::Sets, "sets"),
         (Step::Sets, "set-index"),
         (Step::Sign, "samples"),
+        (Step::Sign, "definitions"),
+        (Step::Functions, "places"),
         (Step::Tokens, "tokens"),
         (Step::Tokens, "token-index"),
     ] {

@@ -63,6 +63,9 @@ pub(super) struct Prepared {
     pub(super) group: u64,
     /// Whether it stays as it is.
     pub(super) is_fixed: bool,
+    /// Words that went already, with the functions that they are of.
+    gone: Vec<Range<u32>>,
+    /// Hashes of the others.
     hashes: Vec<u64>,
     /// First word and key of every watched run.
     runs: Vec<(u32, u64)>,
@@ -138,12 +141,12 @@ impl<'a> Cutter<'a> {
     /// # Errors
     /// [`Error::Argument`] where the runs that stay need more memory; what `texts` says.
     pub(super) fn cut(&mut self, prepared: Prepared) -> Result<RowCuts> {
-        let Prepared { row, group, is_fixed, mut hashes, mut runs } = prepared;
-        // What is left of the row, and for each word that is not the place it was cut for.
-        let mut left: Vec<u32> = (0..).take(hashes.len()).collect();
+        let Prepared { row, group, is_fixed, gone, mut hashes, mut runs } = prepared;
+        // What is left of the row, and for each word that is cut the place it is cut for.
+        let mut left = left_of(self.texts.tokens(row)?.len(), &gone);
         let mut places: Vec<Option<Place>> = Vec::new();
         let n_words = self.sampler.run_words();
-        let is_fixed = is_fixed || hashes.len() < n_words;
+        let is_fixed = is_fixed || self.texts.tokens(row)?.len() < n_words;
         while !is_fixed && self.mark(row, &left, &hashes, &runs, &mut places)? {
             left.retain(|&token| places[token as usize].is_none());
             let tokens = self.texts.tokens(row)?;
@@ -161,12 +164,14 @@ impl<'a> Cutter<'a> {
             let found = format!("{} MiB for them", (self.n_kept_max * RUN_BYTES) >> 20);
             return Err(Error::Argument { name: "memory", expected, found });
         }
-        if places.is_empty() {
+        if places.is_empty() && gone.is_empty() {
             return Ok(RowCuts::default());
         }
         let new_grams = self.new_grams(row, group, &hashes)?;
         let cuts = cuts_of(row, &places);
-        self.cut.insert(row, cuts.iter().map(|cut| cut.tokens.clone()).collect());
+        let mut all_cuts: Vec<Range<u32>> = cuts.iter().map(|cut| cut.tokens.clone()).chain(gone).collect();
+        all_cuts.sort_unstable_by_key(|range| range.start);
+        self.cut.insert(row, all_cuts);
         Ok(RowCuts { cuts, new_grams })
     }
 
@@ -307,19 +312,39 @@ impl<'a> Cutter<'a> {
     }
 }
 
+/// A row that is to be prepared: its number, its words, those that went already (ascending), its value of `keep_per`, whether it stays as it is.
+pub(super) struct Unprepared<'a> {
+    pub(super) row: u32,
+    pub(super) tokens: &'a [Token],
+    pub(super) gone: Vec<Range<u32>>,
+    pub(super) group: u64,
+    pub(super) is_fixed: bool,
+}
+
 /// Prepares a row; `scratch` is the thread's.
 pub(super) fn prepare(
     sampler: &RunSampler,
     watched: &[u64],
-    tokens: &[Token],
-    row: u32,
-    group: u64,
-    is_fixed: bool,
+    unprepared: Unprepared<'_>,
     scratch: &mut RunScratch,
 ) -> Prepared {
-    let hashes: Vec<u64> = tokens.iter().map(|token| token.hash.get()).collect();
+    let Unprepared { row, tokens, gone, group, is_fixed } = unprepared;
+    let hashes: Vec<u64> =
+        left_of(tokens.len(), &gone).into_iter().map(|token| tokens[token as usize].hash.get()).collect();
     let runs = runs_of(sampler, watched, group, &hashes, scratch);
-    Prepared { row, group, is_fixed, hashes, runs }
+    Prepared { row, group, is_fixed, gone, hashes, runs }
+}
+
+/// Returns the numbers of the words that are left of so many.
+fn left_of(n_tokens: usize, gone: &[Range<u32>]) -> Vec<u32> {
+    let mut left = Vec::with_capacity(n_tokens);
+    let mut next = 0;
+    for range in gone {
+        left.extend(next..range.start);
+        next = range.end;
+    }
+    left.extend((next..).take(n_tokens.saturating_sub(next as usize)));
+    left
 }
 
 fn runs_of(
@@ -444,8 +469,17 @@ mod tests {
         found
     }
 
+    fn unprepared(row: u32, tokens: &[Token], gone: Vec<Range<u32>>) -> Unprepared<'_> {
+        Unprepared { row, tokens, gone, group: 0, is_fixed: false }
+    }
+
     /// Cuts until no new k-gram is met.
     fn cut_all(texts: &Vec<Vec<Token>>, run_words: u32, keep: u32) -> Vec<Vec<TokenCut>> {
+        cut_rest(texts, &vec![Vec::new(); texts.len()], run_words, keep)
+    }
+
+    /// Cuts until no new k-gram is met, where some words went before.
+    fn cut_rest(texts: &Vec<Vec<Token>>, gone: &[Vec<Range<u32>>], run_words: u32, keep: u32) -> Vec<Vec<TokenCut>> {
         let sampler = RunSampler::new(run_words);
         let mut more: Vec<u64> = Vec::new();
         loop {
@@ -458,7 +492,8 @@ mod tests {
             rows.sort_by_key(|&row| texts[row].len() >= run_words as usize);
             for row in rows {
                 let number = u32::try_from(row).unwrap();
-                let prepared = prepare(&sampler, &watched, &texts[row], number, 0, false, &mut RunScratch::default());
+                let prepared = unprepared(number, &texts[row], gone[row].clone());
+                let prepared = prepare(&sampler, &watched, prepared, &mut RunScratch::default());
                 let found = cutter.cut(prepared).unwrap();
                 more.extend(found.new_grams);
                 all[row] = found.cuts;
@@ -547,7 +582,8 @@ mod tests {
         let sampler = RunSampler::new(10);
         let watched = watched(&sampler, &texts, 1, &[]);
         let mut cutter = Cutter::new(sampler, 1, &watched, &texts, 90 * RUN_BYTES);
-        let prepared = prepare(&sampler, &watched, &texts[0], 0, 0, false, &mut RunScratch::default());
+        let prepared = unprepared(0, &texts[0], Vec::new());
+        let prepared = prepare(&sampler, &watched, prepared, &mut RunScratch::default());
         assert!(matches!(cutter.cut(prepared), Err(Error::Argument { name: "memory", .. })));
     }
 
@@ -559,12 +595,27 @@ mod tests {
             rows in prop::collection::vec(prop::collection::vec(0..6_usize, 0..7), 1..9),
             keep in 1..4_u32,
             run_words in 8..14_u32,
+            first in prop::collection::vec(prop::collection::vec((0..12_u32, 1..30_u32), 0..3), 9),
         ) {
             let rows = rows.iter().map(|row| row.iter().flat_map(|&piece| pieces[piece].clone()).collect::<Vec<_>>());
             let texts: Vec<Vec<Token>> = rows.map(|row| text(&row)).collect();
-            let cuts = cut_all(&texts, run_words, keep);
+            // What went before passages were looked at.
+            let gone: Vec<Vec<Range<u32>>> = texts.iter().zip(&first).map(|(text, ranges)| {
+                let (mut gone, mut at) = (Vec::new(), 0);
+                for (skip, n) in ranges {
+                    let start: u32 = at + skip;
+                    at = (start + n).min(u32::try_from(text.len()).unwrap());
+                    gone.extend((start < at).then_some(start..at));
+                }
+                gone
+            }).collect();
+            let cuts = cut_rest(&texts, &gone, run_words, keep);
+            let all_cuts: Vec<Vec<TokenCut>> = cuts.iter().zip(&gone).map(|(cuts, gone)| {
+                let gone = gone.iter().map(|tokens| TokenCut { tokens: tokens.clone(), kept_row: 0, kept_token: 0 });
+                cuts.iter().cloned().chain(gone).collect()
+            }).collect();
             let mut counts: BTreeMap<Vec<u64>, u32> = BTreeMap::new();
-            for (text, cuts) in texts.iter().zip(&cuts) {
+            for (text, cuts) in texts.iter().zip(&all_cuts) {
                 for run in left(text, cuts).windows(run_words as usize) {
                     *counts.entry(run.to_vec()).or_default() += 1;
                 }
@@ -572,9 +623,10 @@ mod tests {
             prop_assert!(counts.values().all(|&n| n <= keep));
             // What is left of rows that were cut is no more frequent.
             let mut remainders: BTreeMap<Vec<u64>, (u32, bool)> = BTreeMap::new();
-            for (text, cuts) in texts.iter().zip(&cuts) {
+            for (text, cuts) in texts.iter().zip(&all_cuts) {
                 let entry = remainders.entry(left(text, cuts)).or_default();
-                *entry = (entry.0 + 1, entry.1 || !cuts.is_empty());
+                // What was shorter from the start stays as it is.
+                *entry = (entry.0 + 1, entry.1 || (!cuts.is_empty() && text.len() >= run_words as usize));
             }
             let is_too_many = |(words, (n, is_cut)): (&Vec<u64>, &(u32, bool))| {
                 !words.is_empty() && *n > keep && *is_cut
@@ -585,8 +637,8 @@ mod tests {
                     for (token, kept_token) in cut.tokens.clone().zip(cut.kept_token..) {
                         let kept = &texts[cut.kept_row as usize][kept_token as usize];
                         prop_assert_eq!(text[token as usize], *kept);
-                        let is_cut = cuts[cut.kept_row as usize].iter().any(|cut| cut.tokens.contains(&kept_token));
-                        prop_assert!(!is_cut);
+                        let is_cut = |cut: &TokenCut| cut.tokens.contains(&kept_token);
+                        prop_assert!(!all_cuts[cut.kept_row as usize].iter().any(is_cut));
                     }
                 }
             }
@@ -595,7 +647,7 @@ mod tests {
             for run in texts.iter().flat_map(|text| text.windows(run_words as usize)) {
                 *before.entry(run.iter().map(|token| token.hash.get()).collect()).or_default() += 1;
             }
-            if before.values().all(|&n| n <= keep) {
+            if before.values().all(|&n| n <= keep) && gone.iter().all(Vec::is_empty) {
                 prop_assert!(cuts.iter().all(Vec::is_empty));
             }
         }
