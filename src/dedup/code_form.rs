@@ -26,9 +26,6 @@ use zerocopy::IntoBytes as _;
 /// Least lexemes: smaller files are alike by chance.
 const LEXEMES_MIN: usize = 50;
 
-/// Marks behind which a name is a member of something.
-const MEMBER_MARKS: [&str; 4] = [".", "::", "->", "?."];
-
 /// What begins and ends names that a language gives a meaning, as `__all__`.
 const SPECIAL: &str = "__";
 
@@ -73,12 +70,9 @@ pub(super) fn form_of(
         let (start, end, hash) = (lexemes.starts[at], lexemes.ends[at], lexemes.hashes[at]);
         while bound.next_if(|name| (name.0, name.1) < (start, end)).is_some() {}
         let binding = bound.peek().filter(|name| (name.0, name.1) == (start, end)).map(|name| name.2);
-        let keeps_its_name = || {
-            let is_member = at > 0 && MEMBER_MARKS.contains(&spelling(at - 1));
-            is_member || (spelling(at).starts_with(SPECIAL) && spelling(at).ends_with(SPECIAL))
-        };
+        let is_special = || spelling(at).starts_with(SPECIAL) && spelling(at).ends_with(SPECIAL);
         codes.push(match binding {
-            Some(binding) if lexemes.kinds[at] == LexemeKind::Name && !keeps_its_name() => {
+            Some(binding) if lexemes.kinds[at] == LexemeKind::Name && !is_special() => {
                 let next = numbers.len() as u64;
                 *numbers.entry((binding, hash)).or_insert(next)
             }
@@ -186,7 +180,10 @@ mod tests {
 
     #[test]
     fn a_name_of_two_functions_is_two_names() {
-        let body = |name: &str| format!("{name} = read({name}0)\n    print({name}, {name})\n    return {name} + 1");
+        let body = |name: &str| {
+            let line = format!("print({name}, {name}0)\n    ");
+            format!("{name} = read({name}0)\n    {}return {name} + 1", line.repeat(3))
+        };
         let text = |one: &str, other: &str| {
             let [one_body, other_body] = [one, other].map(body);
             format!("def f({one}0):\n    {one_body}\n\ndef g({other}0):\n    {other_body}\n")

@@ -1,5 +1,6 @@
 //! The dedup pass as a whole: what goes, what stays, and that nothing else decides about it.
 
+mod functions;
 mod input;
 mod passages;
 mod rules;
