@@ -415,7 +415,8 @@ impl<'a> Signer<'a> {
         self.parsers.read(text, language, |reading| {
             if self.rules.has_functions() {
                 let units = reading.units();
-                definitions_of(text, units).into_iter().map(|idx| units[idx].hash).for_each(each_definition);
+                let found = definitions_of(&reading).into_iter();
+                found.map(|definition| units[definition.unit_idx].hash).for_each(each_definition);
             }
             code_form::form_of(self.shingler.fingerprinter, text, language, &reading, self.seed ^ CODE_SEED, buffers)
         })

@@ -363,6 +363,20 @@ impl Reading<'_> {
         &self.syntax.units
     }
 
+    /// Tells whether a unit is a class, an implementation or the like, whose members are not visible as plain names.
+    pub fn is_class(&self, unit_idx: usize) -> bool {
+        self.range(unit_idx).is_some_and(|range| range.has_generics)
+    }
+
+    /// Tells whether a unit is a definition with its decorators; the definition is a unit too.
+    pub fn is_decorated(&self, unit_idx: usize) -> bool {
+        self.range(unit_idx).is_some_and(|range| range.is_decorated)
+    }
+
+    fn range(&self, unit_idx: usize) -> Option<&UnitRange> {
+        self.syntax.ranges.get(unit_idx).and_then(|&range| self.syntax.forms.units.get(range as usize))
+    }
+
     /// Returns why the text was not read, or not wholly.
     pub fn trouble(&self) -> Option<Trouble> {
         self.trouble

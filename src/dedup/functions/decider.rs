@@ -7,6 +7,8 @@
 //! N = 1     a: class A { f, g }     b: class A { f, g }  -> cut for a     c: f  -> cut for f in a     d: class B { f, h }  -> class B { h }
 //! ```
 //!
+//! What cannot go counts all the same: a part of an expression, and a function within a function that stays.
+//!
 //! A block of Python must hold a statement: where all of it would go, the last definition stays and counts.
 //!
 //! Memory: 80 bytes for every definition of which there is more than one.

@@ -39,25 +39,42 @@ pub(in crate::dedup) fn language_of_document(document: &Document) -> Language {
     language_of(Some(language.as_str()), path, &document.text)
 }
 
-/// Returns the numbers of the units that are compared, by their starts, the longest of one start first.
+/// A definition that is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::dedup) struct Definition {
+    /// Number of its unit in the reading.
+    pub(in crate::dedup) unit_idx: usize,
+    /// Whether it stands in a function, which does not work without it.
+    pub(in crate::dedup) is_in_function: bool,
+}
+
+/// Returns the definitions of a text that are compared, by their starts, the longest of one start first.
 ///
 /// A definition below a decorator is none by itself: the decorator says what it does.
-pub(in crate::dedup) fn definitions_of(text: &str, units: &[Unit]) -> Vec<usize> {
+pub(in crate::dedup) fn definitions_of(reading: &Reading<'_>) -> Vec<Definition> {
+    let units = reading.units();
     let is_compared = |unit: &Unit| {
         unit.level == Level::Strict && unit.kind == UnitKind::Definition && unit.n_tokens >= DEFINITION_TOKENS_MIN
     };
-    let mut found: Vec<usize> = (0..units.len()).filter(|&idx| is_compared(&units[idx])).collect();
-    found.sort_unstable_by_key(|&idx| (units[idx].end, units[idx].start));
-    found.dedup_by_key(|idx| (units[*idx].end, units[*idx].start));
-    let mut around: Option<&Unit> = None;
-    found.retain(|&idx| {
-        let unit = &units[idx];
-        let begins_with_decorator =
-            |around: &Unit| around.end == unit.end && text.as_bytes().get(around.start as usize) == Some(&b'@');
-        let is_decorated = around.is_some_and(begins_with_decorator);
-        around = Some(unit);
-        !is_decorated
-    });
-    found.sort_unstable_by_key(|&idx| (units[idx].start, std::cmp::Reverse(units[idx].end)));
+    let mut numbers: Vec<usize> = (0..units.len()).filter(|&idx| is_compared(&units[idx])).collect();
+    numbers.sort_unstable_by_key(|&idx| (units[idx].start, std::cmp::Reverse(units[idx].end), idx));
+    numbers.dedup_by_key(|idx| (units[*idx].start, units[*idx].end));
+    let mut found = Vec::with_capacity(numbers.len());
+    // Units around the one that is looked at: number, whether it is decorated, whether it or one around it is a function.
+    let mut around: Vec<(usize, bool, bool)> = Vec::new();
+    for unit_idx in numbers {
+        let unit = units[unit_idx];
+        while around.pop_if(|(idx, ..)| units[*idx].end <= unit.start).is_some() {}
+        let last = around.last().copied();
+        let is_in_function = last.is_some_and(|(.., is_function)| is_function);
+        let below_decorator = last.is_some_and(|(idx, is_decorated, _)| is_decorated && units[idx].end == unit.end);
+        if !below_decorator {
+            found.push(Definition { unit_idx, is_in_function });
+        }
+        // Of what is decorated, the unit in it tells what it is.
+        let is_decorated = reading.is_decorated(unit_idx);
+        let is_function = !is_decorated && !reading.is_class(unit_idx);
+        around.push((unit_idx, is_decorated, is_in_function || is_function));
+    }
     found
 }

@@ -15,7 +15,7 @@ use super::super::facts::{SetFacts, SignFacts};
 use super::super::file::{Kind, StageFile};
 use super::super::sets::for_each_wanted;
 use super::super::work::{Receipt, Step, Work};
-use super::definitions::{Parsers, definitions_of, language_of_document};
+use super::definitions::{Definition, Parsers, definitions_of, language_of_document};
 use super::lines::{Surroundings, surroundings_of};
 
 /// What is known of a place, as bits.
@@ -142,7 +142,7 @@ fn places_of(
     is_wanted: &dyn Fn(u64) -> Result<bool>,
 ) -> Result<Vec<Place>> {
     let (mut places, mut tokens) = (Vec::new(), Vec::new());
-    for idx in definitions_of(text, reading.units()) {
+    for Definition { unit_idx: idx, is_in_function } in definitions_of(&reading) {
         let unit = reading.units()[idx];
         if !is_wanted(unit.hash)? {
             continue;
@@ -156,7 +156,9 @@ fn places_of(
             proof = xxh3_128_with_seed(&[attributes.as_bytes(), &proof.to_le_bytes()].concat(), language as u64);
         }
         let bit = |is_set, flag| if is_set { flag } else { 0 };
-        let flags = bit(cut.is_some(), flag::CAN_GO) | bit(is_first, flag::IS_FIRST) | bit(is_last, flag::IS_LAST);
+        let flags = bit(cut.is_some() && !is_in_function, flag::CAN_GO)
+            | bit(is_first, flag::IS_FIRST)
+            | bit(is_last, flag::IS_LAST);
         let cut = cut.unwrap_or(0..0);
         let short = |at: usize| U32::new(u32::try_from(at).unwrap_or(u32::MAX));
         places.push(Place {

@@ -117,7 +117,7 @@ fn a_class_goes_whole_and_a_block_is_never_left_empty() {
             row("1", "Python", &class("A", "", &[1, 2]), 400),
             row("2", "Python", &class("B", "", &[1, 2]), 350),
             row("3", "Python", &class("C", "    y = 2\n\n", &[2, 1]), 300),
-            row("4", "Python", &class("D", "    # D\n", &[2, 1]), 250),
+            row("4", "Python", &class("D", "    # D\n\n", &[2, 1]), 250),
             row("5", "Python", &class("E", "", &[1, 2, 3]), 10),
         ]),
     );
@@ -126,10 +126,32 @@ fn a_class_goes_whole_and_a_block_is_never_left_empty() {
     let end = |name: char, n| format!("\nx = {}\n\n# {}\n", name as u32, words(0, n));
     assert_eq!(texts["1"], class("A", "", &[1, 2]) + &format!("\n# {}\n", words(0, 400)));
     assert_eq!(texts["2"], format!("\nx = 66\n\n# {}\n", words(0, 350)));
-    assert_eq!(texts["3"], format!("class C:\n    y = 2\n{}", end('C', 300)));
-    assert_eq!(texts["4"], format!("class D:\n    # D\n{}\n{}", method("m1", 1), end('D', 250)));
+    assert_eq!(texts["3"], format!("class C:\n    y = 2\n\n{}", end('C', 300)));
+    assert_eq!(texts["4"], format!("class D:\n    # D\n\n{}\n{}", method("m1", 1), end('D', 250)));
     assert_eq!(texts["5"], format!("class E:\n{}\n{}", method("m3", 3), end('E', 10)));
     assert!(cuts(&folder, "out").iter().all(|cut| cut.kept_id == "1"));
+}
+
+/// A function without one of its own functions would not work.
+#[test]
+fn what_stands_in_a_function_stays_with_it() {
+    let folder = Folder::new();
+    let outer = |name: &str, decorator: &str, n: usize| {
+        let inner: String = function("inner", "them", "max").lines().map(|line| format!("    {line}\n")).collect();
+        format!("{decorator}def {name}(all):\n{inner}    return inner(all[{n}:])\n")
+    };
+    folder.write(
+        "a.jsonl",
+        json_lines([
+            row("1", "Python", &outer("one", "", 1), 300),
+            row("2", "Python", &outer("two", "", 2), 200),
+            row("3", "Python", &outer("three", "@cached\n", 3), 100),
+            row("4", "Python", &function("alone", "things", "max"), 10),
+        ]),
+    );
+    folder.run("out", rules(&[Level::Code], 1)).unwrap();
+    let found = cuts(&folder, "out");
+    assert_eq!(found.iter().map(|cut| (&*cut.id, &*cut.kept_id)).collect::<Vec<_>>(), [("4", "1")]);
 }
 
 #[test]
