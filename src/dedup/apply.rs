@@ -1,6 +1,6 @@
 //! `apply`: the input once more, without the rows that go.
 //!
-//! Lines that stay are copied byte for byte, rows that hold no document with them; where a passage is cut, the text alone is written anew. A file below `kept/` is written under a temporary name beside that folder
+//! Lines that stay are copied byte for byte, rows that hold no document with them; where a function or a passage is cut, the text alone is written anew. A file below `kept/` is written under a temporary name beside that folder
 //! and renamed when it is whole. A unit is done when its receipt is there and its files have the lengths it says.
 //!
 //! ```text
@@ -277,7 +277,7 @@ impl Applier<'_> {
             let known = decisions.until(next_row)?;
             let cuts = self.cuts.of(first_row..next_row)?;
             self.write_cuts(cuts, &mut applied.cuts)?;
-            self.write_cuts(self.cuts.reported_of(first_row..next_row)?, &mut applied.reported)?;
+            self.report_cuts(first_row..next_row, &known, &mut applied)?;
             let is_cut = |idx: u64| cuts.binary_search_by_key(&(first_row + idx), |cut| cut.row.get().into()).is_ok();
             for decision in known.iter().filter(|decision| is_removal(decision)) {
                 self.remove(decision, task.against, &mut applied)?;
@@ -338,7 +338,7 @@ impl Applier<'_> {
         let Decided { block, first_row, decisions, mut cuts } = decided;
         let has_weights = self.context.work.pass.rules.has_weights;
         let mut applied = Applied::default();
-        self.write_cuts(self.cuts.reported_of(first_row..first_row + block.n_rows())?, &mut applied.reported)?;
+        self.report_cuts(first_row..first_row + block.n_rows(), &decisions, &mut applied)?;
         let Block::Lines(block) = block else { return Ok(applied) };
         if block.is_overlong || (decisions.is_empty() && cuts.is_empty() && !has_weights) {
             applied.kept = block.bytes;
@@ -383,7 +383,7 @@ impl Applier<'_> {
         Ok(applied)
     }
 
-    /// Writes the lines of cuts.
+    /// Appends the lines of cuts.
     fn write_cuts(&self, cuts: &[Cut], lines: &mut Vec<u8>) -> Result<()> {
         for cut in cuts {
             let id = self.rows.id(RowNumber(cut.row.get()))?;
@@ -391,6 +391,17 @@ impl Applier<'_> {
             let (start_byte, end_byte, kept_start_byte) = (cut.start.get(), cut.end.get(), cut.kept_start.get());
             let line = CutLine { id, start_byte, end_byte, kept_id, kept_start_byte };
             push_line(lines, &line)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the lines of what would be cut of rows of repositories, but for those that would go as a whole.
+    fn report_cuts(&self, rows: Range<u64>, decisions: &[Decision], applied: &mut Applied) -> Result<()> {
+        for of_row in self.cuts.reported_of(rows)?.chunk_by(|a, b| a.row == b.row) {
+            let decision = decisions.binary_search_by_key(&of_row[0].row.get(), |decision| decision.row.get());
+            if !decision.is_ok_and(|at| is_removal(&decisions[at])) {
+                self.write_cuts(of_row, &mut applied.reported)?;
+            }
         }
         Ok(())
     }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use copytrace::dedup::context::Progress;
 use copytrace::dedup::recipe::{Level, Rules};
+use copytrace::dedup::run::{Resources, Stage, StageOptions, dedup, run_one};
+use copytrace::dedup::work::Part;
 use copytrace_indexer::language::Language;
 use copytrace_indexer::syntax::{SOURCE_BYTES_MAX, Syntax};
 use serde_json::{Value, json};
@@ -259,7 +262,7 @@ fn the_same_is_cut_whatever_the_threads_and_the_order() {
         }
         let mut options = folder.options("out", rules(&[Level::Code, Level::Passage], 1));
         options.resources.threads = turn + 1;
-        copytrace::dedup::run::dedup(&options, &copytrace::dedup::context::Progress::default(), &|_| ()).unwrap();
+        dedup(&options, &Progress::default(), &|_| ()).unwrap();
         let mut found = cuts(&folder, "out");
         found.sort_by(|a, b| (&a.id, a.bytes.start).cmp(&(&b.id, b.bytes.start)));
         (kept_texts(&folder, "out"), found)
@@ -267,4 +270,27 @@ fn the_same_is_cut_whatever_the_threads_and_the_order() {
     let expected = run(0);
     assert!(expected.1.len() > 20);
     assert!((1..4).all(|turn| run(turn) == expected));
+}
+
+/// One stage after the other, in parts, cuts what one run cuts; a second run does nothing anew.
+#[test]
+fn stages_in_parts_cut_what_one_run_cuts() {
+    let folder = Folder::new();
+    folder.write("a.jsonl", python_rows(&made(11, 40)));
+    folder.run("out", rules(&[Level::Code], 1)).unwrap();
+    let (work, resources) = (folder.path("parts"), Resources { threads: 1, ..Resources::default() });
+    let stage = |options: StageOptions, of: usize| {
+        for number in 1..=of {
+            run_one(&options, &work, Part { number, of }, resources, &Progress::default()).unwrap();
+        }
+    };
+    stage(StageOptions::Sign { inputs: vec![folder.path("input")], rules: Box::new(rules(&[Level::Code], 1)) }, 2);
+    for (name, of) in [(Stage::BandMerge, 2), (Stage::Cluster, 1), (Stage::Verify, 2), (Stage::Passages, 1)] {
+        stage(StageOptions::Other(name), of);
+    }
+    stage(StageOptions::Other(Stage::Passages), 1);
+    stage(StageOptions::Apply { out: folder.path("shared") }, 2);
+    assert_eq!(folder.written("shared"), folder.written("out"));
+    assert_eq!(cuts(&folder, "shared"), cuts(&folder, "out"));
+    assert!(cuts(&folder, "out").len() > 20);
 }
