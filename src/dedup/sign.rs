@@ -33,7 +33,7 @@ use super::code_form;
 use super::context::Context;
 use super::facts::{Amount, EXAMPLES_MAX, SignFacts, SignedFile, count_name};
 use super::file::Kind;
-use super::functions::{Parsers, definitions_of, language_of_document};
+use super::functions::definitions::{Parsers, definitions_of, language_of_document};
 use super::input::{Block, BlockParser, Blocks};
 use super::parallel::for_each_in_order;
 use super::prefer::Preference;

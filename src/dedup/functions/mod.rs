@@ -10,17 +10,16 @@
 //! One process decides, place after place; it has 44 bytes of each. Reading the rows again and parsing them takes the time.
 
 mod decider;
-mod definitions;
+pub(super) mod definitions;
 mod lines;
 mod places;
 
 use copytrace_indexer::Result;
 
 use self::decider::{Decider, RowCuts};
-pub(super) use self::definitions::{Parsers, definitions_of, language_of_document};
 use self::places::Places;
 use super::context::Context;
-use super::cuts::Cut;
+use super::cuts::{Cut, amount_of};
 use super::facts::{FunctionFacts, SignFacts};
 use super::file::Kind;
 use super::record::{IS_OF_REPOSITORY, RowNumber, Rows};
@@ -51,7 +50,7 @@ impl FunctionCuts {
 
     /// Counts what is cut.
     pub(super) fn facts(&self) -> FunctionFacts {
-        let cut = super::cuts::amount_of(&self.cuts);
+        let cut = amount_of(&self.cuts);
         let (places, reported) = (self.cuts.len() as u64, self.reported.len() as u64);
         FunctionFacts { cut, places, reported, rows_read: self.rows_read }
     }

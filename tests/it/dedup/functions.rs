@@ -32,10 +32,14 @@ fn function(name: &str, variable: &str, called: &str) -> String {
     )
 }
 
+fn indented(text: &str) -> String {
+    text.lines().flat_map(|line| ["    ", line, "\n"]).collect()
+}
+
 /// A method of a class, of so many kinds.
 fn method(name: &str, kind: usize) -> String {
     let body = function(name, "self", "max").replace("'left'", &format!("'left{kind}'"));
-    body.lines().map(|line| format!("    {line}\n")).collect()
+    indented(&body)
 }
 
 #[test]
@@ -140,7 +144,7 @@ fn a_class_goes_whole_and_a_block_is_never_left_empty() {
 fn what_stands_in_a_function_stays_with_it() {
     let folder = Folder::new();
     let outer = |name: &str, decorator: &str, n: usize| {
-        let inner: String = function("inner", "them", "max").lines().map(|line| format!("    {line}\n")).collect();
+        let inner = indented(&function("inner", "them", "max"));
         format!("{decorator}def {name}(all):\n{inner}    return inner(all[{n}:])\n")
     };
     folder.write(
@@ -194,13 +198,13 @@ fn made(seed: u64, n_rows: usize) -> Vec<(String, String)> {
             let kind = random.below(4);
             let again = random.below(6);
             match random.below(5) {
-                0 => text += &format!("\n# {}\n", words(100 * again, 100 * again + 30)),
+                0 => text.extend(["\n# ", &words(100 * again, 100 * again + 30), "\n"]),
                 1 | 2 => {
                     let called = ["max", "min", "abs", "pow"][kind];
-                    text += &format!("\n# é {name}\n{}\n", function(&name, &format!("v{part}"), called));
+                    text.extend(["\n# é ", &name, "\n", &function(&name, &format!("v{part}"), called), "\n"]);
                 }
                 _ => {
-                    text += &format!("\n\nclass C{name}:\n");
+                    text.extend(["\n\nclass C", &name, ":\n"]);
                     for _ in 0..random.between(1, 4) {
                         text += &method(&format!("m{}", random.below(3)), random.below(4));
                         text += "\n";
