@@ -42,7 +42,7 @@ pub(super) fn surroundings_of(text: &str, language: Language, unit: Range<usize>
     let before = text[first_line..unit.start].trim();
     let is_prefix = before.is_empty() || prefixes(language).contains(&before);
     let indent_bytes = text[first_line..].len() - text[first_line..].trim_start_matches([' ', '\t']).len();
-    let mut end = unit.end;
+    let (mut end, unit_text) = (unit.end, &text[unit.clone()]);
     if language != Language::Python {
         let rest = &text[end..line_end(text, end)];
         end += if rest.trim_start().starts_with(';') { rest.len() - rest.trim_start().len() + 1 } else { 0 };
@@ -63,8 +63,9 @@ pub(super) fn surroundings_of(text: &str, language: Language, unit: Range<usize>
         found.cut = is_alone.then_some(cut);
     } else {
         let is_beside = is_alone
-            || ((is_prefix || before.ends_with([';', '{', '}'])) && may_stand_behind(language, &text[unit], behind));
-        let is_statement = is_beside && is_statement(text, language, &cut, is_prefix);
+            || ((is_prefix || before.ends_with([';', '{', '}'])) && may_stand_behind(language, unit_text, behind));
+        let is_statement =
+            is_beside && !is_private(language, unit_text) && is_statement(text, language, &cut, is_prefix);
         found.cut = is_statement.then_some(cut);
     }
     found
@@ -118,6 +119,12 @@ fn attribute_marks(language: Language) -> Option<(&'static str, char)> {
     }
 }
 
+/// Tells whether a definition is a member of a class without which the rest does not parse: of JavaScript one whose name begins with `#`.
+fn is_private(language: Language, unit: &str) -> bool {
+    let is_language = matches!(language, Language::JavaScript | Language::TypeScript | Language::Tsx);
+    is_language && unit.split(['(', '{']).next().is_some_and(|head| head.contains('#'))
+}
+
 /// Tells whether what stands behind a definition on its line can stand there without it.
 fn may_stand_behind(language: Language, unit: &str, behind: &str) -> bool {
     let Some(first) = behind.chars().next() else { return true };
@@ -136,16 +143,14 @@ fn is_statement(text: &str, language: Language, cut: &Range<usize>, begins_line:
     if !begins_line {
         return true;
     }
-    let Some(line) = text[..cut.start].rsplit('\n').find(|line| {
+    let has_preprocessor = matches!(language, Language::C | Language::Cpp);
+    let is_code = |line: &&str| {
         let line = line.trim();
-        !line.is_empty() && !line.starts_with(line_comment(language))
-    }) else {
-        return true;
+        let is_directive = has_preprocessor && line.starts_with('#') && !line.ends_with('\\');
+        !line.is_empty() && !line.starts_with(line_comment(language)) && !is_directive
     };
+    let Some(line) = text[..cut.start].rsplit('\n').find(is_code) else { return true };
     let line = line.trim();
-    if line.starts_with('#') && matches!(language, Language::C | Language::Cpp) {
-        return !line.ends_with('\\');
-    }
     let line = line.split("//").next().unwrap_or("").trim_end();
     match line.chars().next_back() {
         None => true,
@@ -314,6 +319,9 @@ mod tests {
             (js, "var o = {\n  a: 1,\n  «f() {}»\n};\n", None),
             (js, "var o = {\n  «f() {}»,\n  a: 1\n};\n", None),
             (js, "return «function(){}»\n", None),
+            (js, "class A {\n  «static #f(){}»\n  g(){}\n}\n", None),
+            (Language::Cpp, "#if A\ntemplate<class T>\n#else\ntemplate<class U>\n#endif\n«T f() { }»\n", None),
+            (Language::Cpp, "#endif\n«T f() { }»\n", Some("#endif\n")),
             (Language::C, "typedef «struct { int a; }» b;\n", None),
             (Language::C, "«struct a { int b; }» c;\n", None),
             (Language::C, "#define A \\\n«int f() { }»\n", None),
