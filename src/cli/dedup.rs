@@ -207,6 +207,11 @@ fn describe(outcome: &Outcome, out: &Path, elapsed: Duration, paint: Paint) -> S
     if report.reported > 0 {
         fact("reported", &format!("{} of repositories, kept", counted(report.reported, "row")));
     }
+    let has_functions = report.functions.filter(|functions| functions.places > 0);
+    if let Some(functions) = has_functions {
+        let (places, rows) = (counted(functions.places, "function"), counted(functions.cut.rows, "row"));
+        fact("cut", &format!("{places} of {rows}, {}", bytes(functions.cut.bytes)));
+    }
     if let Some(passages) = report.passages.filter(|passages| passages.places > 0) {
         let (places, rows) = (counted(passages.places, "passage"), counted(passages.cut.rows, "row"));
         let emptied = if passages.emptied > 0 {
@@ -214,7 +219,8 @@ fn describe(outcome: &Outcome, out: &Path, elapsed: Duration, paint: Paint) -> S
         } else {
             String::new()
         };
-        fact("cut", &format!("{places} of {rows}, {}{emptied}", bytes(passages.cut.bytes)));
+        let name = if has_functions.is_some() { "" } else { "cut" };
+        fact(name, &format!("{places} of {rows}, {}{emptied}", bytes(passages.cut.bytes)));
         if !passages.is_complete {
             fact("", &paint.styled(WARN, "what the cuts join repeats still; run it once more on the output"));
         }
@@ -254,6 +260,7 @@ mod tests {
         let report: Report = serde_json::from_value(serde_json::json!({
             "recipe": "", "rules": Rules::default(), "rows": 2002, "documents": {"rows": 2000, "bytes": 4_000_000}, "words": 1,
             "removed": {"rows": 500, "bytes": 1_000_000}, "reported": 0, "byKind": {"EXACT": 100, "NEAR": 400},
+            "functions": {"cut": {"rows": 3, "bytes": 2000}, "places": 4, "reported": 1, "rowsRead": 9},
             "passages": {"cut": {"rows": 7, "bytes": 9000}, "places": 12, "emptied": 2, "rowsRead": 30, "watchedGrams": 5, "rounds": 2, "isComplete": true},
             "skipped": {"malformed": {"rows": 2, "examples": ["a.jsonl, line 3: broken"]}},
             "origins": [{"name": "mirror", "before": {"rows": 400, "bytes": 1}, "removed": {"rows": 390, "bytes": 1}, "isAlarm": true}],
@@ -269,7 +276,8 @@ mod tests {
             "Removed 500 rows of 2,000 (25 %, 1.0 MB of 4.0 MB of text)\n  \
              kept       1,502 rows in clean/kept\n  \
              removed    100 exact, 400 near\n  \
-             cut        12 passages of 7 rows, 9.0 kB; nothing is left of 2\n  \
+             cut        4 functions of 3 rows, 2.0 kB\n             \
+             12 passages of 7 rows, 9.0 kB; nothing is left of 2\n  \
              clusters   101, the largest of 401 rows\n  \
              skipped    2 rows: malformed; kept as they are\n             \
              a.jsonl, line 3: broken\n  \

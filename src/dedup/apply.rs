@@ -1,6 +1,6 @@
 //! `apply`: the input once more, without the rows that go.
 //!
-//! Lines that stay are copied byte for byte, rows that hold no document with them; where a passage is cut, the text alone is written anew. A file below `kept/` is written under a temporary name beside that folder
+//! Lines that stay are copied byte for byte, rows that hold no document with them; where a function or a passage is cut, the text alone is written anew. A file below `kept/` is written under a temporary name beside that folder
 //! and renamed when it is whole. A unit is done when its receipt is there and its files have the lengths it says.
 //!
 //! ```text
@@ -24,12 +24,12 @@ use copytrace_indexer::index::storage::Storage;
 use serde::Serialize;
 
 use super::context::Context;
+use super::cuts::{Cut, Cuts, ranges_of};
 use super::decisions::{Against, Decisions, is_removal};
 use super::facts::{Amount, ApplyFacts, ClusterFacts, SignFacts, VerifyFacts, count_name};
 use super::file::{Kind, io_error};
 use super::input::{Block, BlockParser, Blocks, Placed};
 use super::parallel::for_each_in_order;
-use super::passages::{Cut, Cuts, ranges_of};
 use super::recipe::Input;
 use super::record::{IS_OF_REPOSITORY, RowNumber, Rows};
 use super::report::largest_of;
@@ -160,6 +160,7 @@ impl FileTask<'_> {
 struct Decided<'a> {
     block: Block,
     first_row: u64,
+    n_rows: u64,
     decisions: Vec<Decision>,
     cuts: &'a [Cut],
 }
@@ -250,7 +251,7 @@ impl Applier<'_> {
             next_row += n_rows;
             task.ensure_rows(next_row <= task.rows.end)?;
             let (decisions, cuts) = (decisions.until(next_row)?, self.cuts.of(first_row..next_row)?);
-            Ok(Some(Decided { block, first_row, decisions, cuts }))
+            Ok(Some(Decided { block, first_row, n_rows, decisions, cuts }))
         };
         let write = |mut applied: Applied| {
             writer.write(&std::mem::take(&mut applied.kept)).map_err(fail)?;
@@ -276,7 +277,8 @@ impl Applier<'_> {
             let mut applied = Applied::default();
             let known = decisions.until(next_row)?;
             let cuts = self.cuts.of(first_row..next_row)?;
-            self.note_cuts(cuts, &mut applied)?;
+            self.write_cuts(cuts, &mut applied.cuts)?;
+            self.report_cuts(first_row..next_row, &known, &mut applied)?;
             let is_cut = |idx: u64| cuts.binary_search_by_key(&(first_row + idx), |cut| cut.row.get().into()).is_ok();
             for decision in known.iter().filter(|decision| is_removal(decision)) {
                 self.remove(decision, task.against, &mut applied)?;
@@ -335,9 +337,10 @@ impl Applier<'_> {
     }
 
     fn apply_block(&self, parser: &BlockParser, decided: Decided<'_>, task: &FileTask<'_>) -> Result<Applied> {
-        let Decided { block, first_row, decisions, mut cuts } = decided;
+        let Decided { block, first_row, n_rows, decisions, mut cuts } = decided;
         let has_weights = self.context.work.pass.rules.has_weights;
         let mut applied = Applied::default();
+        self.report_cuts(first_row..first_row + n_rows, &decisions, &mut applied)?;
         let Block::Lines(block) = block else { return Ok(applied) };
         if block.is_overlong || (decisions.is_empty() && cuts.is_empty() && !has_weights) {
             applied.kept = block.bytes;
@@ -374,7 +377,7 @@ impl Applier<'_> {
             } else if !own_cuts.is_empty() {
                 let edited = parser.without(line, block.is_first && idx == 0, &ranges_of(own_cuts));
                 applied.kept.extend(edited.ok_or_else(|| changed(&task.input.path, "its texts"))?);
-                self.note_cuts(own_cuts, &mut applied)?;
+                self.write_cuts(own_cuts, &mut applied.cuts)?;
             } else {
                 applied.kept.extend_from_slice(line);
             }
@@ -382,14 +385,25 @@ impl Applier<'_> {
         Ok(applied)
     }
 
-    /// Writes the lines of cuts.
-    fn note_cuts(&self, cuts: &[Cut], applied: &mut Applied) -> Result<()> {
+    /// Appends the lines of cuts.
+    fn write_cuts(&self, cuts: &[Cut], lines: &mut Vec<u8>) -> Result<()> {
         for cut in cuts {
             let id = self.rows.id(RowNumber(cut.row.get()))?;
             let kept_id = self.rows.id(RowNumber(cut.kept_row.get()))?;
             let (start_byte, end_byte, kept_start_byte) = (cut.start.get(), cut.end.get(), cut.kept_start.get());
             let line = CutLine { id, start_byte, end_byte, kept_id, kept_start_byte };
-            push_line(&mut applied.cuts, &line)?;
+            push_line(lines, &line)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the lines of what would be cut of rows of repositories, but for those that would go as a whole.
+    fn report_cuts(&self, rows: Range<u64>, decisions: &[Decision], applied: &mut Applied) -> Result<()> {
+        for of_row in self.cuts.reported_of(rows)?.chunk_by(|a, b| a.row == b.row) {
+            let decision = decisions.binary_search_by_key(&of_row[0].row.get(), |decision| decision.row.get());
+            if !decision.is_ok_and(|at| is_removal(&decisions[at])) {
+                self.write_cuts(of_row, &mut applied.reported)?;
+            }
         }
         Ok(())
     }

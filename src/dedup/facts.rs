@@ -122,6 +122,27 @@ pub struct PassageFacts {
     pub is_complete: bool,
 }
 
+/// What was cut of functions and the like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FunctionFacts {
+    /// Rows of which something was cut, and what was cut.
+    pub cut: Amount,
+    /// Definitions that were cut.
+    pub places: u64,
+    /// Definitions that would be cut did their rows not belong to repositories.
+    pub reported: u64,
+    /// Rows that were read for it.
+    pub rows_read: u64,
+}
+
+/// What was cut of rows that stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct CutFacts {
+    pub(super) functions: Option<FunctionFacts>,
+    pub(super) passages: Option<PassageFacts>,
+}
+
 /// A cluster for the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct ClusterSize {

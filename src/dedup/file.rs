@@ -72,6 +72,10 @@ pub(super) enum Kind {
     Cuts = 18,
     /// Lines of the list of cuts.
     CutLines = 19,
+    /// Hashes of definitions and rows, by hash.
+    Definitions = 20,
+    /// Places of repeated definitions, by row.
+    Places = 21,
 }
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]

@@ -39,6 +39,13 @@ pub(super) fn page(report: &Report) -> String {
         report.pairs.groups,
         report.pairs.largest_group,
     );
+    if let Some(functions) = &report.functions {
+        let _ = write!(
+            out,
+            "<p>{} definitions were cut out of {} rows that stay, {} bytes of text.</p>",
+            functions.places, functions.cut.rows, functions.cut.bytes
+        );
+    }
     if let Some(passages) = &report.passages {
         let _ = write!(
             out,

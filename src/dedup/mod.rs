@@ -1,7 +1,7 @@
 //! The dedup pass: limits how often anything is repeated in a training corpus, and proves every removal.
 //!
 //! ```text
-//! input -> sign -> band-merge -> cluster -> verify -> (passages) -> apply -> kept/, removed.jsonl, cuts.jsonl, report.json
+//! input -> sign -> band-merge -> cluster -> verify -> (functions, passages) -> apply -> kept/, removed.jsonl, cuts.jsonl, report.json
 //! ```
 //!
 //! Stages are pure functions over files of a work folder ([`work`]); [`run::dedup`] does all in order, [`run::run_one`] one part of one. What they compute
@@ -18,10 +18,12 @@ mod cluster;
 mod clusters;
 mod code_form;
 pub mod context;
+mod cuts;
 mod decisions;
 mod emit;
 pub mod facts;
 mod file;
+mod functions;
 mod group;
 mod html;
 mod input;
@@ -39,5 +41,7 @@ mod sets;
 mod shingles;
 mod sign;
 mod similarity;
+mod staying;
 mod verify;
+mod watched;
 pub mod work;

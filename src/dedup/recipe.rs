@@ -17,7 +17,7 @@ use super::prefer::Preference;
 use super::preset::{Preset, Shingle};
 
 /// Version of the work folder and of all its files.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Stored bytes of input files from which on no further file joins a unit: enough that a unit's files of the work folder are not tiny.
 const UNIT_BYTES: u64 = 64 << 20;
@@ -50,7 +50,7 @@ pub enum Level {
     Near,
     /// Runs of words within rows that are equal.
     Passage,
-    /// Files of code that a consistent renaming makes equal.
+    /// Files of code, and definitions within files, that a consistent renaming makes equal.
     Code,
 }
 
@@ -231,6 +231,16 @@ impl Default for Rules {
 impl Rules {
     pub(super) fn has(&self, level: Level) -> bool {
         self.levels.contains(&level)
+    }
+
+    /// Tells whether definitions are cut out of rows that stay.
+    pub(super) fn has_functions(&self) -> bool {
+        self.has(Level::Code) && !self.has_weights
+    }
+
+    /// Tells whether anything is cut out of rows that stay.
+    pub(super) fn has_cuts(&self) -> bool {
+        self.has(Level::Passage) || self.has_functions()
     }
 
     /// Parses the terms of [`Self::prefer`].

@@ -6,8 +6,8 @@ use copytrace_indexer::Result;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{
-    Amount, ApplyFacts, ByName, ClusterFacts, ClusterSize, MergeFacts, PassageFacts, SetFacts, SignFacts, Skipped,
-    VerifyFacts, count_name,
+    Amount, ApplyFacts, ByName, ClusterFacts, ClusterSize, CutFacts, FunctionFacts, MergeFacts, PassageFacts, SetFacts,
+    SignFacts, Skipped, VerifyFacts, count_name,
 };
 use super::recipe::Rules;
 use super::record::{RowNumber, Rows};
@@ -42,7 +42,10 @@ pub struct Report {
     pub reported: u64,
     /// Rows that went, by why.
     pub by_kind: BTreeMap<String, u64>,
-    /// What was cut out of rows that stay; none where passages were not looked for.
+    /// What was cut of functions and the like in rows that stay; none where code was not looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub functions: Option<FunctionFacts>,
+    /// What else was cut out of rows that stay; none where passages were not looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passages: Option<PassageFacts>,
     /// Rows that hold no document, by reason. They stay.
@@ -153,6 +156,7 @@ pub(super) fn make_report(work: &Work) -> Result<Report> {
         removed: Amount::default(),
         reported: 0,
         by_kind: BTreeMap::new(),
+        functions: None,
         passages: None,
         skipped: BTreeMap::new(),
         origins: Vec::new(),
@@ -204,9 +208,9 @@ pub(super) fn make_report(work: &Work) -> Result<Report> {
         }
         largest.extend(receipt.facts.largest);
     }
-    if let Some(receipt) = work.receipt::<PassageFacts>(Step::Passages, 0)? {
+    if let Some(receipt) = work.receipt::<CutFacts>(Step::Passages, 0)? {
         *ms.entry(Step::Passages).or_default() += receipt.elapsed_ms;
-        report.passages = Some(receipt.facts);
+        (report.functions, report.passages) = (receipt.facts.functions, receipt.facts.passages);
     }
     let (mut origins_removed, mut licenses_removed) = (ByName::new(), ByName::new());
     let mut samples: BTreeMap<u32, String> = BTreeMap::new();

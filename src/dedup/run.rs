@@ -14,7 +14,7 @@ use super::clusters::write_clusters;
 use super::context::{Context, Progress};
 use super::facts::{ApplyFacts, SignFacts};
 use super::file::{Kind, io_error};
-use super::recipe::{Level, Pass, Rules};
+use super::recipe::{Pass, Rules};
 use super::report::{Report, make_report};
 use super::work::{Part, Receipt, Step, Work};
 use super::{apply, band_merge, cluster, emit, html, passages, sign, verify};
@@ -41,7 +41,7 @@ pub enum Stage {
     Cluster,
     /// Groups to decisions.
     Verify,
-    /// Rows that stay to what is cut of them; nothing where passages are not looked for.
+    /// Rows that stay to what is cut of them; nothing where neither functions nor passages are looked for.
     Passages,
     /// Decisions to output.
     Apply,
@@ -140,8 +140,8 @@ pub fn dedup_on(
     sweep_out(out)?;
     let cache_bytes = options.resources.memory_bytes / CACHE_SHARE;
     let report = with_context(&work, options.resources, cache_bytes, progress, |context| {
-        let has_passages = work.pass.rules.has(Level::Passage);
-        for stage in Stage::ALL.into_iter().filter(|&stage| has_passages || stage != Stage::Passages) {
+        let has_cuts = work.pass.rules.has_cuts();
+        for stage in Stage::ALL.into_iter().filter(|&stage| has_cuts || stage != Stage::Passages) {
             on_stage(stage);
             run_stage(context, stage, Part::default(), out)?;
         }
@@ -157,6 +157,8 @@ pub fn dedup_on(
         (Step::Sets, "sets"),
         (Step::Sets, "set-index"),
         (Step::Sign, "samples"),
+        (Step::Sign, "definitions"),
+        (Step::Functions, "places"),
         (Step::Tokens, "tokens"),
         (Step::Tokens, "token-index"),
     ] {

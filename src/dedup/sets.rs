@@ -11,6 +11,7 @@
 //!
 //! Cost: decompressing the input once more; parsing and 10 ns a shingle for the rows that are wanted.
 
+use copytrace_indexer::corpus::Document;
 use copytrace_indexer::normalise::Words;
 use copytrace_indexer::{Error, Result};
 use zerocopy::little_endian::{U32, U64};
@@ -61,12 +62,12 @@ pub(super) fn extract(
     let (mut sets, mut index) = (unit.create("sets", Kind::Sets)?, unit.create("set-index", Kind::SetIndex)?);
     let (mut facts, mut n_keys) = (SetFacts::default(), 0);
     let shingler = context.shingler();
-    let make = |text: &str, words: &mut Words| {
+    let make = |_: u64, document: &Document, words: &mut Words| {
         let mut set = Vec::new();
-        shingler.fingerprinter.words(text, words);
-        shingler.shingles(text, words, &mut set);
+        shingler.fingerprinter.words(&document.text, words);
+        shingler.shingles(&document.text, words, &mut set);
         sort_distinct(&mut set);
-        set.into_iter().map(U64::new).collect()
+        Ok(set.into_iter().map(U64::new).collect())
     };
     for_each_wanted(context, unit_idx, first_row, signed, &|row| wanted.has(row), make, |row, set: Vec<U64>| {
         let n = U32::new(u32::try_from(set.len()).unwrap_or(u32::MAX));
@@ -82,17 +83,17 @@ pub(super) fn extract(
     unit.commit(facts)
 }
 
-/// Reads the rows of an input unit that are wanted, makes something of each text by several threads, and gives it to `take` in the order of the rows.
+/// Reads the rows of an input unit that are wanted, makes something of each document by several threads, and gives it to `take` in the order of the rows.
 ///
 /// # Errors
-/// Where a file is not the one that was signed; what reading it and `take` say.
+/// Where a file is not the one that was signed; what reading it, `make` and `take` say.
 pub(super) fn for_each_wanted<T: Send>(
     context: &Context<'_>,
     unit_idx: usize,
     first_row: u64,
     signed: &SignFacts,
     is_wanted: &(dyn Fn(u64) -> Result<bool> + Sync),
-    make: impl Fn(&str, &mut Words) -> T + Sync,
+    make: impl Fn(u64, &Document, &mut Words) -> Result<T> + Sync,
     mut take: impl FnMut(u32, T) -> Result<()>,
 ) -> Result<()> {
     let work = context.work;
@@ -121,17 +122,20 @@ pub(super) fn for_each_wanted<T: Send>(
         };
         let work_on = |(placed, start): (Placed, u64)| {
             let rows: Vec<bool> = (start..start + placed.n_rows).map(is_wanted).collect::<Result<_>>()?;
-            let (mut found, mut words) = (Vec::new(), Words::default());
+            let (mut found, mut words) = (Ok(Vec::new()), Words::default());
             let is_of_block =
                 |idx: u64| usize::try_from(idx).ok().and_then(|idx| rows.get(idx)).copied().unwrap_or(false);
             if rows.contains(&true) {
                 parser.for_each(placed.block, placed.first_line, is_of_block, |idx, _, row| {
-                    if let Ok(row) = row {
-                        found.push((start + idx, make(&row.document.text, &mut words)));
+                    if let (Ok(row), Ok(all)) = (row, &mut found) {
+                        match make(start + idx, &row.document, &mut words) {
+                            Ok(made) => all.push((start + idx, made)),
+                            Err(error) => found = Err(error),
+                        }
                     }
                 });
             }
-            Ok(found)
+            found
         };
         let take_all = |found: Vec<(u64, T)>| {
             found.into_iter().try_for_each(|(row, made)| take(u32::try_from(row).unwrap_or(u32::MAX), made))

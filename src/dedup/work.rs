@@ -32,7 +32,7 @@ const TEMPORARY: &str = "tmp-";
 /// Longest receipt that is read, in bytes: far above the counts of 10,000 sources and 4,096 files.
 const RECEIPT_BYTES_MAX: usize = 64 << 20;
 
-/// A stage of the pass; `Sets` is the first half of `verify`, `Tokens` that of `passages`.
+/// A stage of the pass; `Sets` is the first half of `verify`, `Functions` and `Tokens` that of `passages`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
     Sign,
@@ -40,6 +40,7 @@ pub(super) enum Step {
     Cluster,
     Sets,
     Verify,
+    Functions,
     Tokens,
     Passages,
     Apply,
@@ -53,6 +54,7 @@ impl fmt::Display for Step {
             Self::Cluster => "cluster",
             Self::Sets => "sets",
             Self::Verify => "verify",
+            Self::Functions => "functions",
             Self::Tokens => "tokens",
             Self::Passages => "passages",
             Self::Apply => "apply",

@@ -1,6 +1,7 @@
 //! The dedup pass as a whole: what goes, what stays, and that nothing else decides about it.
 
 mod faults;
+mod functions;
 mod input;
 mod passages;
 mod rules;

@@ -428,6 +428,7 @@ impl<'a> Emitter<'a> {
                 end: frame.end,
                 own: frame.own,
                 has_generics: frame.kind.scope == Some(Scope::Class),
+                is_decorated: frame.kind.has(is::DECORATED),
                 strict: (frame.strict_at, len_u32(self.forms.strict.len())),
                 loose: (loose_start, loose_end),
             });

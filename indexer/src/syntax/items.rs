@@ -38,6 +38,8 @@ pub(super) struct UnitRange {
     pub(super) own: u32,
     /// Whether generics of an implementation are declared in it.
     pub(super) has_generics: bool,
+    /// Whether it is a definition with its decorators.
+    pub(super) is_decorated: bool,
     pub(super) strict: (u32, u32),
     pub(super) loose: (u32, u32),
 }

@@ -46,7 +46,7 @@ use self::emit::{Emitter, Forms};
 use self::items::{Item, UnitRange};
 use self::names::{Names, len_u32};
 use self::parser::Prepared;
-use self::scopes::Scopes;
+use self::scopes::{Level as BindingLevel, NONE, Scopes};
 use self::tree::Nodes;
 use crate::language::Language;
 use crate::normalise::derive_key;
@@ -363,6 +363,20 @@ impl Reading<'_> {
         &self.syntax.units
     }
 
+    /// Tells whether a unit is a class, an implementation or the like, whose members are not visible as plain names.
+    pub fn is_class(&self, unit_idx: usize) -> bool {
+        self.range(unit_idx).is_some_and(|range| range.has_generics)
+    }
+
+    /// Tells whether a unit is a definition with its decorators; the definition is a unit too.
+    pub fn is_decorated(&self, unit_idx: usize) -> bool {
+        self.range(unit_idx).is_some_and(|range| range.is_decorated)
+    }
+
+    fn range(&self, unit_idx: usize) -> Option<&UnitRange> {
+        self.syntax.ranges.get(unit_idx).and_then(|&range| self.syntax.forms.units.get(range as usize))
+    }
+
     /// Returns why the text was not read, or not wholly.
     pub fn trouble(&self) -> Option<Trouble> {
         self.trouble
@@ -371,6 +385,25 @@ impl Reading<'_> {
     /// Returns the bytes that the parser could not make sense of.
     pub fn error_bytes(&self) -> u32 {
         self.error_bytes
+    }
+
+    /// Calls `each` with every occurrence of a name that the text binds itself: its first byte, one past its last, and a number for what it is
+    /// bound to, in no order and some more than once. Left out are imports, members, labels, and names that are bound nowhere, such as builtins. None
+    /// of a text that was not wholly read.
+    pub fn for_each_bound_name(&self, mut each: impl FnMut(u32, u32, u32)) {
+        if self.trouble.is_some() {
+            return;
+        }
+        let Syntax { forms, scopes, .. } = &*self.syntax;
+        let n_text = len_u32(self.text.len());
+        for item in forms.strict.iter().chain(&forms.loose).filter(|item| item.start < item.end) {
+            let Some(binding) = scopes.bindings.get(item.binding as usize) else { continue };
+            let is_of_text = item.start >= self.n_before && item.end <= n_text;
+            let is_import = matches!(binding.level, BindingLevel::Import(_));
+            if is_of_text && !is_import && !binding.is_method && binding.scope != NONE {
+                each(item.start - self.n_before, item.end - self.n_before, item.binding);
+            }
+        }
     }
 
     /// Replaces `tokens` by the canonical tokens of a unit, of which its hash is the digest: those of two units are equal if and only if the

@@ -81,10 +81,11 @@ pub(in crate::cli) struct PassArgs {
         hide_possible_values = true,
         value_delimiter = ',',
         aliases = ["levels"],
-        help = "Look for equal (exact), similar (near), renamed (code) rows and repeated passages (passage) (default exact,near).",
+        help = "Look for equal (exact), similar (near), renamed (code) rows and functions, repeated passages (passage) (default exact,near).",
         long_help = "Say what is looked for: `exact` finds rows of equal text, `near` rows whose sets of word 5-grams are similar, \
-                     `code` files of code of at least 50 tokens that a consistent renaming of their own names makes equal; `passage` runs of --passage-words \
-                     words within rows that stay, which are cut where --keep better places have them.\n\
+                     `code` files of code of at least 50 tokens that a consistent renaming of the names they bind makes equal, and functions and classes of \
+                     as many within rows that stay; `passage` runs of --passage-words words within rows that stay. What repeats within rows is cut \
+                     where --keep better places have it; with --weights rows alone are compared.\n\
                      Default: exact,near.\n\
                      Example: --level exact"
     )]
@@ -199,7 +200,7 @@ pub(in crate::cli) struct PassArgs {
         value_name = "COLUMN",
         help = "Report rows that have a value in this column instead of removing them.",
         long_help = "Report rows that have a value in this column instead of removing them: a repository without one of its files is of no use. They \
-                     stay in kept/, and reported.jsonl says of each what removed.jsonl would.\n\
+                     stay in kept/, and reported.jsonl says of each what removed.jsonl or cuts.jsonl would.\n\
                      Default: none.\n\
                      Example: --level exact,code --repository-column repo_name"
     )]

@@ -13,7 +13,7 @@ use crate::dedup::work::Part;
 #[command(
     about = "Do one stage of a dedup pass, or one part of it.",
     long_about = "Do one stage of a dedup pass, or one part of it, so that many machines can share the work: sign, band-merge, cluster, verify, \
-                  passages (for --level passage), apply, in this order. All parts of a stage must be done before the next begins; cluster and passages have one \
+                  passages (for --level passage or code), apply, in this order. All parts of a stage must be done before the next begins; cluster and passages have one \
                   part. The result is that of \
                   `copytrace dedup`. What is done already is not done again.",
     after_help = "Example:\n  copytrace stage sign corpus/ --work /shared/dedup --part 1/8",
@@ -53,7 +53,7 @@ pub(in crate::cli) enum StageCommand {
     )]
     Verify(MiddleArgs),
     #[command(
-        about = "Find passages that occur too often, with --level passage.",
+        about = "Find functions and passages that occur too often, with --level code or passage.",
         long_about = None,
         after_help = "Example:\n  copytrace stage passages --work dedup"
     )]

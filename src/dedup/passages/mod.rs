@@ -1,4 +1,5 @@
-//! `passages`: runs of words that occur too often, within rows that stay.
+//! `passages`: what occurs too often within rows that stay. First definitions of code ([`functions`]), with level `code`; then, of what is left, runs of
+//! words, with level `passage`.
 //!
 //! ```text
 //! sign -> samples -> watched k-grams -> tokens of rows that have them -> cuts
@@ -13,30 +14,33 @@
 //!
 //! One process: what a row keeps depends on all better ones. It is done anew when it was stopped; the tokens, which take most of the time, are not.
 //!
-//! Memory: that of [`cutter`], which is bounded by three quarters of `--memory`, 30 bytes a row that has a watched k-gram, 8 bytes a watched k-gram.
+//! Memory: that of [`cutter`], which is bounded by three quarters of `--memory`, 20 bytes a cut, 30 bytes a row that has a watched k-gram, 8 bytes a watched k-gram.
 
-mod cuts;
 mod cutter;
+mod filter;
 mod tokens;
-mod watched;
+
+use std::ops::Range;
 
 use copytrace_indexer::Result;
 use copytrace_indexer::fingerprint::{RunSampler, RunScratch};
 use zerocopy::IntoBytes as _;
 use zerocopy::little_endian::U32;
 
-pub(super) use self::cuts::{Cut, Cuts, ranges_of};
-use self::cutter::{Cutter, Filter, Prepared, RowCuts, Texts as _, TokenCut, prepare};
+use self::cutter::{Cutter, Prepared, RowCuts, Texts as _, TokenCut, Unprepared, prepare};
+use self::filter::Filter;
 use self::tokens::Tokens;
-use self::watched::{RowSet, Samples, Watched};
 use super::context::Context;
-use super::decisions::{Against, Decisions, is_removal};
-use super::facts::{Amount, PassageFacts, SignFacts};
+use super::cuts::{Cut, amount_of};
+use super::facts::{CutFacts, PassageFacts, SignFacts};
 use super::file::Kind;
+use super::functions::{self, FunctionCuts};
 use super::parallel::for_each_in_order;
 use super::recipe::Level;
-use super::record::{HAS_TEXT, IS_OF_REPOSITORY, RowNumber, Rows};
+use super::record::{IS_OF_REPOSITORY, RowNumber, Rows};
 use super::sampling::Token;
+use super::staying::{RowSet, ranked, staying_rows};
+use super::watched::{Samples, Watched};
 use super::work::{Receipt, Step};
 
 /// Most rounds. Each watches more k-grams, and what they add becomes rare at once: two rounds are usual, three are seldom needed.
@@ -47,84 +51,125 @@ const KEPT_SHARE: usize = 2;
 const FILTER_SHARE: usize = 4;
 /// Words that are prepared at once by a thread.
 const PIECE_TOKENS: usize = 1 << 16;
-/// Rows looked at at once.
-const PIECE_ROWS: usize = 1 << 16;
 
 /// Does the stage.
 pub(super) fn passages(context: &Context<'_>) -> Result<()> {
     let work = context.work;
     let rules = &work.pass.rules;
-    if !rules.has(Level::Passage) || work.receipt::<PassageFacts>(Step::Passages, 0)?.is_some() {
+    if !rules.has_cuts() || work.receipt::<CutFacts>(Step::Passages, 0)?.is_some() {
         return Ok(());
     }
+    let mut unit = work.begin(Step::Passages, 0);
     let signed: Vec<Receipt<SignFacts>> = super::sign::receipts(work)?;
     let rows = Rows::open(work, &signed)?;
     let n_rows: u64 = signed.iter().map(|receipt| receipt.facts.n_rows()).sum();
     let stays = staying_rows(context, &signed, &rows, n_rows)?;
+    let mut facts = CutFacts::default();
+    let mut functions = FunctionCuts::default();
+    if rules.has_functions() {
+        functions = functions::find_cuts(context, &signed, &rows, &stays)?;
+        facts.functions = Some(functions.facts());
+    }
+    let mut cuts = Vec::new();
+    if rules.has(Level::Passage) {
+        let passages = find_cuts(context, &signed, &rows, &stays, &mut functions)?;
+        (cuts, facts.passages) = (passages.0, Some(passages.1));
+    }
+    cuts.append(&mut functions.cuts);
+    cuts.sort_unstable_by_key(|cut| (cut.row.get(), cut.start.get()));
+    if let Some(passages) = &mut facts.passages {
+        passages.emptied = count_emptied(&cuts, &rows)?;
+    }
+    for (name, cuts) in [("cuts", &cuts), ("reported", &functions.reported)] {
+        let mut file = unit.create(name, Kind::Cuts)?;
+        file.0.write(cuts.as_bytes())?;
+        unit.add(name, file)?;
+    }
+    rows.ensure_whole()?;
+    unit.commit(facts)
+}
+
+/// Finds the passages that are to be cut out of what is left without functions, and points the cuts of functions to places that are left.
+fn find_cuts(
+    context: &Context<'_>,
+    signed: &[Receipt<SignFacts>],
+    rows: &Rows,
+    stays: &RowSet,
+    functions: &mut FunctionCuts,
+) -> Result<(Vec<Cut>, PassageFacts)> {
+    let work = context.work;
     let mut files = Vec::new();
     let mut first_row = 0_u32;
-    for receipt in &signed {
+    for receipt in signed {
         files.push((work.open_file(receipt, Step::Sign, "samples", Kind::Samples)?, first_row));
         first_row += u32::try_from(receipt.facts.n_rows()).unwrap_or(u32::MAX);
     }
-    let samples = Samples { files, stays, keep: rules.keep };
-
-    let mut unit = work.begin(Step::Passages, 0);
-    let mut watched = Watched::new(&samples, n_rows)?;
-    let (mut tokens, is_read) = (Tokens::new(), RowSet::new(n_rows));
+    let samples = Samples { files, stays, keep: work.pass.rules.keep };
+    let mut watched = Watched::new(&samples, first_row.into())?;
+    // What cutting them joined is looked at.
+    functions.cuts.iter().for_each(|cut| watched.rows.set(cut.row.get()));
+    let (mut tokens, is_read) = (Tokens::new(), RowSet::new(first_row.into()));
     let (mut facts, mut known_runs) = (PassageFacts::default(), Vec::new());
     let cuts = loop {
         let round = facts.rounds as usize;
         facts.rounds += 1;
         context.progress.start(work.pass.inputs.iter().map(|input| input.file_bytes).sum());
-        tokens.add(context, &signed, round, &|row| watched.rows.has(row) && !is_read.has(row))?;
+        tokens.add(context, signed, round, &|row| watched.rows.has(row) && !is_read.has(row))?;
         tokens.rows().for_each(|row| is_read.set(row));
-        let AllCuts { cuts, new_grams, new_runs } = cut_rows(context, &rows, &tokens, &watched, &known_runs)?;
+        let seen = Seen { watched: &watched.grams, known_runs: &known_runs };
+        let AllCuts { cuts, new_grams, new_runs } = cut_rows(context, rows, &tokens, seen, functions)?;
         facts.is_complete = !watched.grow(&samples, new_grams)? && new_runs.is_empty();
         known_runs.extend(new_runs);
         if facts.is_complete || facts.rounds == ROUNDS_MAX {
             break cuts;
         }
     };
+    for cut in &mut functions.cuts {
+        point_to_what_is_left(cut, &cuts, &tokens)?;
+    }
     facts.watched_grams = watched.grams.len() as u64;
     facts.rows_read = tokens.rows().count() as u64;
-    facts.count(&cuts, &rows)?;
-    let mut file = unit.create("cuts", Kind::Cuts)?;
-    file.0.write(cuts.as_bytes())?;
+    (facts.cut, facts.places) = (amount_of(&cuts), cuts.len() as u64);
     tokens.ensure_whole()?;
-    rows.ensure_whole()?;
     samples.files.iter().try_for_each(|(file, _)| file.ensure_whole())?;
-    unit.add("cuts", file)?;
-    unit.commit(facts)
+    Ok((cuts, facts))
 }
 
-/// Returns the rows that hold a text and do not go.
-fn staying_rows(context: &Context<'_>, signed: &[Receipt<SignFacts>], rows: &Rows, n_rows: u64) -> Result<RowSet> {
-    let work = context.work;
-    let stays = RowSet::new(n_rows);
-    for row in 0..u32::try_from(n_rows).unwrap_or(u32::MAX) {
-        if rows.record(RowNumber(row))?.flags.get() & HAS_TEXT != 0 {
-            stays.set(row);
-        }
+/// Lets the cut of a function whose kept place begins within a passage that is cut name the place for which that is cut.
+fn point_to_what_is_left(cut: &mut Cut, passages: &[Cut], tokens: &Tokens) -> Result<()> {
+    let at = passages.partition_point(|passage| {
+        (passage.row.get(), passage.start.get()) <= (cut.kept_row.get(), cut.kept_start.get())
+    });
+    let Some(passage) = at.checked_sub(1).map(|at| passages[at]) else { return Ok(()) };
+    if passage.row != cut.kept_row || passage.end.get() <= cut.kept_start.get() {
+        return Ok(());
     }
-    let decisions = Decisions::open(work)?;
-    let mut start = 0;
-    for (unit, receipt) in signed.iter().enumerate() {
-        let against = Against::open(work, unit, start)?;
-        let end = start + receipt.facts.n_rows();
-        let mut cursor = decisions.from(start, &against)?;
-        for piece_end in (start..end).step_by(PIECE_ROWS).skip(1).chain(std::iter::once(end)) {
-            for decision in cursor.until(piece_end)?.iter().filter(|decision| is_removal(decision)) {
-                let row = decision.row.get();
-                if rows.record(RowNumber(row))?.flags.get() & IS_OF_REPOSITORY == 0 {
-                    stays.clear(row);
-                }
-            }
-        }
-        start = end;
+    let number_at = |row: U32, start: U32| -> Result<usize> {
+        let n_before = tokens.tokens(row.get())?.partition_point(|token| token.start.get() <= start.get());
+        Ok(n_before.saturating_sub(1))
+    };
+    let n_words = number_at(cut.kept_row, cut.kept_start)?.saturating_sub(number_at(passage.row, passage.start)?);
+    let kept = number_at(passage.kept_row, passage.kept_start)? + n_words;
+    cut.kept_row = passage.kept_row;
+    cut.kept_start = tokens.tokens(passage.kept_row.get())?.get(kept).map_or(passage.kept_start, |token| token.start);
+    Ok(())
+}
+
+/// Returns the words that stretches of a text take away.
+fn words_in(cuts: &[Cut], tokens: &[Token]) -> Vec<Range<u32>> {
+    let number =
+        |start: U32| u32::try_from(tokens.partition_point(|token| token.start.get() < start.get())).unwrap_or(u32::MAX);
+    cuts.iter().map(|cut| number(cut.start)..number(cut.end)).filter(|range| !range.is_empty()).collect()
+}
+
+/// Counts the rows of which nothing is left.
+fn count_emptied(cuts: &[Cut], rows: &Rows) -> Result<u64> {
+    let mut n_emptied = 0;
+    for of_row in cuts.chunk_by(|a, b| a.row == b.row) {
+        let text_bytes = rows.record(RowNumber(of_row[0].row.get()))?.text_bytes.get();
+        n_emptied += u64::from(amount_of(of_row).bytes == u64::from(text_bytes));
     }
-    decisions.ensure_whole()?;
-    Ok(stays)
+    Ok(n_emptied)
 }
 
 /// What became of all rows.
@@ -138,24 +183,38 @@ struct AllCuts {
     new_runs: Vec<u64>,
 }
 
-/// Cuts all rows that have watched k-grams; `known_runs` are looked at wherever they stand.
+/// What is looked at wherever it stands.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    /// K-grams whose runs are.
+    watched: &'a [u64],
+    /// Runs that are, however often they were seen.
+    known_runs: &'a [u64],
+}
+
+/// Cuts all rows that have watched k-grams.
 fn cut_rows(
     context: &Context<'_>,
     rows: &Rows,
     tokens: &Tokens,
-    watched: &Watched,
-    known_runs: &[u64],
+    seen: Seen<'_>,
+    functions: &FunctionCuts,
 ) -> Result<AllCuts> {
     let rules = &context.work.pass.rules;
     let sampler = RunSampler::new(rules.passage_words);
-    let order = ranked(rows, tokens, sampler.run_words())?;
+    let is_free = |row| {
+        let is_fixed = rows.record(RowNumber(row))?.flags.get() & IS_OF_REPOSITORY != 0;
+        Ok((!is_fixed && tokens.tokens(row)?.len() >= sampler.run_words(), row))
+    };
+    let order = ranked(rows, tokens.rows().map(is_free))?;
     let prepare_rows = |piece: &[u32]| -> Result<Vec<Prepared>> {
         let mut scratch = RunScratch::default();
         let prepare_row = |&row: &u32| {
             let record = rows.record(RowNumber(row))?;
             let is_fixed = record.flags.get() & IS_OF_REPOSITORY != 0;
-            let group = record.keep_group.get();
-            Ok(prepare(&sampler, &watched.grams, tokens.tokens(row)?, row, group, is_fixed, &mut scratch))
+            let (group, tokens) = (record.keep_group.get(), tokens.tokens(row)?);
+            let gone = words_in(functions.of(row), tokens);
+            Ok(prepare(&sampler, seen.watched, Unprepared { row, tokens, gone, group, is_fixed }, &mut scratch))
         };
         piece.iter().map(prepare_row).collect()
     };
@@ -163,24 +222,29 @@ fn cut_rows(
         |piece: &[u32]| -> Result<Vec<u64>> { Ok(prepare_rows(piece)?.iter().flat_map(Prepared::keys).collect()) };
     let mut filter = Filter::new(tokens.n_tokens(), context.memory_bytes / FILTER_SHARE);
     let fill = |keys: Vec<u64>| {
-        keys.into_iter().for_each(|key| filter.add(key));
+        for key in keys {
+            filter.add(key);
+        }
         Ok(())
     };
     for_each_in_order(context.threads, pieces(&order, tokens), keys_of, fill)?;
-    for &key in known_runs {
+    for &key in seen.known_runs {
         filter.add(key);
         filter.add(key);
     }
 
-    let kept_bytes = context.memory_bytes / KEPT_SHARE;
-    let mut cutter = Cutter::new(sampler, rules.keep, &watched.grams, tokens, filter, kept_bytes);
+    let mut cutter = Cutter::new(sampler, rules.keep, seen.watched, tokens, filter, context.memory_bytes / KEPT_SHARE);
     let mut all = AllCuts::default();
     let take = |piece: Vec<Prepared>| {
         for prepared in piece {
             let row = prepared.row;
             let RowCuts { cuts, new_grams, new_runs } = cutter.cut(prepared)?;
             for cut in cuts {
-                all.cuts.push(in_bytes(rows, tokens, row, &cut)?);
+                let cut = in_bytes(rows, tokens, row, &cut)?;
+                // The blanks before a function go with it.
+                let starts = functions.of(row).iter().map(|function| function.start.get());
+                let end = starts.filter(|&start| start >= cut.start.get()).fold(cut.end.get(), u32::min);
+                all.cuts.push(Cut { end: U32::new(end), ..cut });
             }
             all.new_grams.extend(new_grams.into_iter().map(|gram| (gram, row)));
             all.new_runs.extend(new_runs);
@@ -208,29 +272,6 @@ fn pieces<'a>(mut rest: &'a [u32], tokens: &'a Tokens) -> impl FnMut() -> Result
     }
 }
 
-/// Returns the rows that were read in the order in which they keep what they have.
-fn ranked(rows: &Rows, tokens: &Tokens, run_words: usize) -> Result<Vec<u32>> {
-    let mut order = Vec::new();
-    for row in tokens.rows() {
-        let record = rows.record(RowNumber(row))?;
-        let is_free = record.flags.get() & IS_OF_REPOSITORY == 0 && tokens.tokens(row)?.len() >= run_words;
-        order.push((is_free, rows.first_key(RowNumber(row))?, row));
-    }
-    let mut trouble = None;
-    order.sort_unstable_by(|a, b| {
-        (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| {
-            rows.order(RowNumber(a.2), RowNumber(b.2)).unwrap_or_else(|error| {
-                trouble = Some(error);
-                a.2.cmp(&b.2)
-            })
-        })
-    });
-    match trouble {
-        Some(error) => Err(error),
-        None => Ok(order.into_iter().map(|(_, _, row)| row).collect()),
-    }
-}
-
 /// Turns words into bytes.
 fn in_bytes(rows: &Rows, tokens: &Tokens, row: u32, cut: &TokenCut) -> Result<Cut> {
     let own = tokens.tokens(row)?;
@@ -244,17 +285,4 @@ fn in_bytes(rows: &Rows, tokens: &Tokens, row: u32, cut: &TokenCut) -> Result<Cu
         kept_row: U32::new(cut.kept_row),
         kept_start: start_of(kept, cut.kept_token).unwrap_or(U32::ZERO),
     })
-}
-
-impl PassageFacts {
-    fn count(&mut self, cuts: &[Cut], rows: &Rows) -> Result<()> {
-        self.places = cuts.len() as u64;
-        for of_row in cuts.chunk_by(|a, b| a.row == b.row) {
-            let n_bytes = of_row.iter().map(|cut| u64::from(cut.end.get() - cut.start.get())).sum();
-            self.cut.merge(Amount { rows: 1, bytes: n_bytes });
-            let text_bytes = rows.record(RowNumber(of_row[0].row.get()))?.text_bytes.get();
-            self.emptied += u64::from(n_bytes == u64::from(text_bytes));
-        }
-        Ok(())
-    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Disk: 12 bytes a word of such rows. Memory: 24 bytes a row.
 
+use copytrace_indexer::corpus::Document;
 use copytrace_indexer::normalise::Words;
 use copytrace_indexer::{Error, Result};
 use zerocopy::little_endian::{U32, U64};
@@ -116,21 +117,29 @@ fn extract(
     let (mut file, mut index) =
         (writer.create("tokens", Kind::Tokens)?, writer.create("token-index", Kind::TokenIndex)?);
     let (mut facts, mut n_tokens) = (SetFacts::default(), 0);
-    let make = |text: &str, words: &mut Words| {
+    let make = |_: u64, document: &Document, words: &mut Words| {
         let mut tokens = Vec::new();
-        context.fingerprinter.words(text, words);
+        context.fingerprinter.words(&document.text, words);
         tokens_of(words, &mut tokens);
-        tokens
+        Ok(tokens)
     };
-    for_each_wanted(context, unit_idx, first_row, signed, &|row| Ok(is_wanted(row)), make, |row, tokens| {
-        let n = U32::new(u32::try_from(tokens.len()).unwrap_or(u32::MAX));
-        let entry = TokenEntry { row: U32::new(row), n_tokens: n, start: U64::new(n_tokens) };
-        index.0.write(entry.as_bytes())?;
-        file.0.write(tokens.as_bytes())?;
-        n_tokens += tokens.len() as u64;
-        facts.n_sets += 1;
-        Ok(())
-    })?;
+    for_each_wanted(
+        context,
+        unit_idx,
+        first_row,
+        signed,
+        &|row| Ok(is_wanted(row)),
+        make,
+        |row, tokens: Vec<Token>| {
+            let n = U32::new(u32::try_from(tokens.len()).unwrap_or(u32::MAX));
+            let entry = TokenEntry { row: U32::new(row), n_tokens: n, start: U64::new(n_tokens) };
+            index.0.write(entry.as_bytes())?;
+            file.0.write(tokens.as_bytes())?;
+            n_tokens += tokens.len() as u64;
+            facts.n_sets += 1;
+            Ok(())
+        },
+    )?;
     writer.add("tokens", file)?;
     writer.add("token-index", index)?;
     writer.commit(facts)

@@ -17,15 +17,18 @@ fn rules(levels: &[Level], passage_words: u32, keep: u32) -> Rules {
 
 /// A line of `cuts.jsonl`: id, the bytes that went, the id of who keeps them and where.
 #[derive(Debug, Clone, PartialEq)]
-struct Cut {
-    id: String,
-    bytes: std::ops::Range<usize>,
-    kept_id: String,
-    kept_start: usize,
+pub(super) struct Cut {
+    pub(super) id: String,
+    pub(super) bytes: std::ops::Range<usize>,
+    pub(super) kept_id: String,
+    pub(super) kept_start: usize,
 }
 
-fn cuts(folder: &Folder, out: &str) -> Vec<Cut> {
-    let text = std::fs::read_to_string(folder.path(out).join("cuts.jsonl")).unwrap();
+pub(super) fn cuts(folder: &Folder, out: &str) -> Vec<Cut> {
+    lines_of_cuts(&std::fs::read_to_string(folder.path(out).join("cuts.jsonl")).unwrap())
+}
+
+pub(super) fn lines_of_cuts(text: &str) -> Vec<Cut> {
     let cut = |line: &str| {
         let line: Value = serde_json::from_str(line).unwrap();
         let number = |key: &str| usize::try_from(line[key].as_u64().unwrap()).unwrap();
@@ -37,7 +40,7 @@ fn cuts(folder: &Folder, out: &str) -> Vec<Cut> {
 }
 
 /// Texts of the rows that stayed, by id.
-fn kept_texts(folder: &Folder, out: &str) -> BTreeMap<String, String> {
+pub(super) fn kept_texts(folder: &Folder, out: &str) -> BTreeMap<String, String> {
     let mut texts = BTreeMap::new();
     for bytes in folder.written(out).kept.values() {
         for line in String::from_utf8(bytes.clone()).unwrap().lines() {

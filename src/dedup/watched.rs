@@ -1,56 +1,22 @@
-//! Which k-grams may stand in a run that occurs too often: those that are sampled more than N times in rows that stay.
+//! Which keys stand too often in rows that stay: sampled k-grams, of which a repeated run may be made, and hashes of definitions.
 //!
-//! `sign` samples every row; the sorted samples of all units are merged here, side by side by ranges of keys. Later rounds add k-grams that cutting
-//! made, with the rows that have them.
-
-use std::sync::atomic::{AtomicU64, Ordering};
+//! `sign` writes the keys of every row; the sorted files of all units are merged here, side by side by ranges of keys. Later rounds of `passages` add
+//! k-grams that cutting made, with the rows that have them.
 
 use copytrace_indexer::Result;
 use rayon::prelude::*;
 
-use super::super::band_merge::{Merge, n_units};
-use super::super::file::StageFile;
-use super::super::sign::KeyEntry;
+use super::band_merge::{Merge, n_units};
+use super::file::StageFile;
+use super::sign::KeyEntry;
+use super::staying::RowSet;
 
-/// One bit a row; set by any thread.
-pub(super) struct RowSet(Vec<AtomicU64>);
-
-impl RowSet {
-    /// Makes the empty set.
-    pub(super) fn new(n_rows: u64) -> Self {
-        Self((0..n_rows.div_ceil(64)).map(|_| AtomicU64::new(0)).collect())
-    }
-
-    pub(super) fn has(&self, row: u64) -> bool {
-        let word = usize::try_from(row / 64).ok().and_then(|word| self.0.get(word));
-        word.is_some_and(|word| word.load(Ordering::Relaxed) >> (row % 64) & 1 == 1)
-    }
-
-    pub(super) fn set(&self, row: u32) {
-        if let Some(word) = self.0.get(row as usize / 64) {
-            word.fetch_or(1 << (row % 64), Ordering::Relaxed);
-        }
-    }
-
-    pub(super) fn extend(&self, rows: &[u32]) {
-        for &row in rows {
-            self.set(row);
-        }
-    }
-
-    pub(super) fn clear(&self, row: u32) {
-        if let Some(word) = self.0.get(row as usize / 64) {
-            word.fetch_and(!(1 << (row % 64)), Ordering::Relaxed);
-        }
-    }
-}
-
-/// The samples of all rows.
-pub(super) struct Samples {
+/// The samples, or the hashes of definitions, of all rows.
+pub(super) struct Samples<'a> {
     /// Of each unit of `sign`: its file, by key, and its first row.
     pub(super) files: Vec<(StageFile, u32)>,
     /// Rows that stay, as far as other levels say.
-    pub(super) stays: RowSet,
+    pub(super) stays: &'a RowSet,
     /// So many places stay.
     pub(super) keep: u32,
 }
@@ -64,7 +30,7 @@ pub(super) struct Watched {
 
 impl Watched {
     /// Finds the k-grams that are sampled too often.
-    pub(super) fn new(samples: &Samples, n_rows: u64) -> Result<Self> {
+    pub(super) fn new(samples: &Samples<'_>, n_rows: u64) -> Result<Self> {
         let rows = RowSet::new(n_rows);
         let n_ranges = n_units(n_rows);
         let of_range = |range| -> Result<Vec<u64>> {
@@ -94,7 +60,7 @@ impl Watched {
     }
 
     /// Adds those of some new k-grams, given with the rows that have them, that are now sampled too often; `false` where there is none.
-    pub(super) fn grow(&mut self, samples: &Samples, mut new: Vec<(u64, u32)>) -> Result<bool> {
+    pub(super) fn grow(&mut self, samples: &Samples<'_>, mut new: Vec<(u64, u32)>) -> Result<bool> {
         new.sort_unstable();
         let n_before = self.grams.len();
         for holders in new.chunk_by(|a, b| a.0 == b.0) {
