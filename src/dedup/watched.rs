@@ -21,24 +21,24 @@ pub(super) struct Samples<'a> {
     pub(super) keep: u32,
 }
 
-/// The k-grams that are watched, and the rows that have them.
+/// The keys that are watched, and the rows that have them.
 pub(super) struct Watched {
     /// Ascending.
-    pub(super) grams: Vec<u64>,
+    pub(super) keys: Vec<u64>,
     pub(super) rows: RowSet,
 }
 
 impl Watched {
-    /// Finds the k-grams that are sampled too often.
+    /// Finds the keys that stand too often.
     pub(super) fn new(samples: &Samples<'_>, n_rows: u64) -> Result<Self> {
         let rows = RowSet::new(n_rows);
         let n_ranges = n_units(n_rows);
         let of_range = |range| -> Result<Vec<u64>> {
-            let (mut grams, mut holders): (Vec<u64>, Vec<u32>) = (Vec::new(), Vec::new());
+            let (mut keys, mut holders): (Vec<u64>, Vec<u32>) = (Vec::new(), Vec::new());
             let mut known = None;
             let mut close = |known: Option<u64>, holders: &mut Vec<u32>| {
                 if holders.len() > samples.keep as usize {
-                    grams.extend(known);
+                    keys.extend(known);
                     rows.extend(holders);
                 }
                 holders.clear();
@@ -53,16 +53,16 @@ impl Watched {
                 }
             }
             close(known, &mut holders);
-            Ok(grams)
+            Ok(keys)
         };
         let found: Vec<Vec<u64>> = (0..n_ranges).into_par_iter().map(of_range).collect::<Result<_>>()?;
-        Ok(Self { grams: found.concat(), rows })
+        Ok(Self { keys: found.concat(), rows })
     }
 
     /// Adds those of some new k-grams, given with the rows that have them, that are now sampled too often; `false` where there is none.
     pub(super) fn grow(&mut self, samples: &Samples<'_>, mut new: Vec<(u64, u32)>) -> Result<bool> {
         new.sort_unstable();
-        let n_before = self.grams.len();
+        let n_before = self.keys.len();
         for holders in new.chunk_by(|a, b| a.0 == b.0) {
             let (gram, _) = holders[0];
             let mut others = Vec::new();
@@ -80,13 +80,13 @@ impl Watched {
                 }
             }
             if holders.len() + others.len() > samples.keep as usize {
-                self.grams.push(gram);
+                self.keys.push(gram);
                 self.rows.extend(&others);
             }
         }
-        self.grams.sort_unstable();
-        self.grams.dedup();
-        Ok(self.grams.len() > n_before)
+        self.keys.sort_unstable();
+        self.keys.dedup();
+        Ok(self.keys.len() > n_before)
     }
 }
 

@@ -739,6 +739,9 @@ proptest! {
         let mut syntax = Syntax::new(PUBLIC_SEED);
         for language in Language::ALL {
             let mut reading = syntax.read(&text, language, CHECK_BYTES_MAX, None);
+            let mut are_names = true;
+            reading.for_each_bound_name(|start, end, _| are_names &= text.get(start as usize..end as usize).is_some());
+            prop_assert!(are_names);
             for unit_idx in 0..reading.units().len() {
                 let unit = reading.units()[unit_idx];
                 prop_assert!(unit.start < unit.end && unit.end as usize <= text.len());

@@ -39,9 +39,9 @@ pub(super) struct Surroundings {
 /// Looks around the definition that stands at `unit` in a text.
 pub(super) fn surroundings_of(text: &str, language: Language, unit: Range<usize>) -> Surroundings {
     let first_line = line_start(text, unit.start);
-    let before = text[first_line..unit.start].trim();
+    let line = &text[first_line..unit.start];
+    let (before, indent_bytes) = (line.trim(), line.len() - line.trim_start_matches([' ', '\t']).len());
     let is_prefix = before.is_empty() || prefixes(language).contains(&before);
-    let indent_bytes = text[first_line..].len() - text[first_line..].trim_start_matches([' ', '\t']).len();
     let (mut end, unit_text) = (unit.end, &text[unit.clone()]);
     if language != Language::Python {
         let rest = &text[end..line_end(text, end)];
@@ -59,8 +59,10 @@ pub(super) fn surroundings_of(text: &str, language: Language, unit: Range<usize>
         start..end
     };
     if language == Language::Python {
-        found.look_at_block(text, columns(&text[first_line..first_line + indent_bytes]), &cut);
-        found.cut = is_alone.then_some(cut);
+        if is_alone {
+            found.look_at_block(text, columns(&text[first_line..first_line + indent_bytes]), &cut);
+            found.cut = Some(cut);
+        }
     } else {
         let is_beside = is_alone
             || ((is_prefix || before.ends_with([';', '{', '}'])) && may_stand_behind(language, unit_text, behind));
@@ -260,6 +262,8 @@ fn columns(line: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// What is left of a text without the definition that is marked; none where it must stay.
@@ -344,6 +348,26 @@ mod tests {
             let text = marked.replace(['«', '»'], "");
             let found = surroundings_of(&text, Language::Python, start..end);
             assert_eq!((found.is_first, found.is_last), expected, "{marked}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+        #[test]
+        fn of_any_text_what_goes_holds_the_definition_and_whole_characters(
+            pieces in prop::collection::vec(prop::sample::select(&[
+                "\n", "\n", "    ", "\t", "é", "#", "//", "/*", "*/", "#[", "]", "template", "@", ")", ">", ";", "{", "}", "a", "\r", "export ", "\u{a0}",
+            ][..]), 0..60),
+            start in any::<prop::sample::Index>(),
+            end in any::<prop::sample::Index>(),
+        ) {
+            let text = pieces.concat() + "a";
+            let (start, end) = (start.index(text.len()), end.index(text.len()));
+            let (start, end) = (text.floor_char_boundary(start.min(end)), text.ceil_char_boundary(start.max(end) + 1));
+            for language in Language::ALL {
+                let Some(cut) = surroundings_of(&text, language, start..end).cut else { continue };
+                prop_assert!(cut.start <= start && end <= cut.end && text.get(cut).is_some());
+            }
         }
     }
 }

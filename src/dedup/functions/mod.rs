@@ -79,7 +79,7 @@ pub(super) fn find_cuts(
     context.progress.start(work.pass.inputs.iter().map(|input| input.file_bytes).sum());
     let is_wanted = |row: u64, hash: u64| {
         let row = RowNumber(u32::try_from(row).unwrap_or(u32::MAX));
-        Ok(watched.grams.binary_search(&(hash ^ rows.record(row)?.keep_group.get())).is_ok())
+        Ok(watched.keys.binary_search(&(hash ^ rows.record(row)?.keep_group.get())).is_ok())
     };
     let places = Places::read(context, signed, &|row| watched.rows.has(row), &is_wanted)?;
     let is_fixed = |row| Ok(rows.record(RowNumber(row))?.flags.get() & IS_OF_REPOSITORY != 0);

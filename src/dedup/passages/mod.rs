@@ -116,7 +116,7 @@ fn find_cuts(
         context.progress.start(work.pass.inputs.iter().map(|input| input.file_bytes).sum());
         tokens.add(context, signed, round, &|row| watched.rows.has(row) && !is_read.has(row))?;
         tokens.rows().for_each(|row| is_read.set(row));
-        let seen = Seen { watched: &watched.grams, known_runs: &known_runs };
+        let seen = Seen { watched: &watched.keys, known_runs: &known_runs };
         let AllCuts { cuts, new_grams, new_runs } = cut_rows(context, rows, &tokens, seen, functions)?;
         facts.is_complete = !watched.grow(&samples, new_grams)? && new_runs.is_empty();
         known_runs.extend(new_runs);
@@ -127,7 +127,7 @@ fn find_cuts(
     for cut in &mut functions.cuts {
         point_to_what_is_left(cut, &cuts, &tokens)?;
     }
-    facts.watched_grams = watched.grams.len() as u64;
+    facts.watched_grams = watched.keys.len() as u64;
     facts.rows_read = tokens.rows().count() as u64;
     (facts.cut, facts.places) = (amount_of(&cuts), cuts.len() as u64);
     tokens.ensure_whole()?;
