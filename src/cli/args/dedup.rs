@@ -49,7 +49,7 @@ pub(in crate::cli) struct DedupArgs {
         value_name = "DIR",
         value_hint = ValueHint::DirPath,
         help = "Keep the files between stages in this folder.",
-        long_help = "Keep the files between stages in this folder: about 700 bytes a row while the pass runs, and with --level passage up to 13 bytes a \
+        long_help = "Keep the files between stages in this folder: about 700 bytes a row while the pass runs, and with --level passage up to 18 bytes a \
                      word. Large ones are removed at its end.\n\
                      Default: OUT/work.\n\
                      Example: --work /scratch/dedup"

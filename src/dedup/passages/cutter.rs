@@ -23,7 +23,7 @@
 //!
 //! Memory: 32 bytes for every run that is kept and was seen twice, and the filter. Cost: a look-up of 50 ns a run.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
@@ -35,6 +35,11 @@ use super::filter::Filter;
 
 /// What a kept run takes in memory, in bytes: its entry, and what a hash table leaves free.
 const RUN_BYTES: usize = 32;
+/// Share of the memory that kept runs may take.
+const KEPT_SHARE: usize = 2;
+
+/// Times that a row is looked at. Each join that repeats asks for one more: three are usual, and a text can be made that asks for thousands.
+const LOOKS_MAX: u32 = 64;
 
 /// Rows by number, as far as they have watched k-grams.
 pub(super) trait Texts: Sync {
@@ -83,6 +88,8 @@ pub(super) struct RowCuts {
     pub(super) new_grams: Vec<u64>,
     /// Runs across cuts that the filter has seen once: a row before may have been passed over.
     pub(super) new_runs: Vec<u64>,
+    /// Whether all of it that repeats was cut.
+    pub(super) is_complete: bool,
 }
 
 /// A run that stays.
@@ -130,7 +137,7 @@ pub(super) struct Cutter<'a> {
 }
 
 impl<'a> Cutter<'a> {
-    /// Starts with no row; `filter` has the runs of all of them, kept runs take at most `memory_bytes`.
+    /// Starts with no row; `filter` has the runs of all of them, kept runs take at most half of the memory.
     pub(super) fn new(
         sampler: RunSampler,
         keep: u32,
@@ -140,7 +147,17 @@ impl<'a> Cutter<'a> {
         memory_bytes: usize,
     ) -> Self {
         let (kept, cut, scratch) = (HashMap::default(), HashMap::new(), RunScratch::default());
-        Self { sampler, keep, watched, texts, filter, kept, n_kept_max: memory_bytes / RUN_BYTES, cut, scratch }
+        Self {
+            sampler,
+            keep,
+            watched,
+            texts,
+            filter,
+            kept,
+            n_kept_max: memory_bytes / KEPT_SHARE / RUN_BYTES,
+            cut,
+            scratch,
+        }
     }
 
     /// Decides about the next row.
@@ -155,13 +172,22 @@ impl<'a> Cutter<'a> {
         let n_words = self.sampler.run_words();
         let is_fixed = is_fixed || self.texts.tokens(row)?.len() < n_words;
         runs.retain(|&(_, key)| self.filter.has_twice(key));
-        let mut found = RowCuts::default();
+        let mut found = RowCuts { is_complete: true, ..RowCuts::default() };
         if !gone.is_empty() {
             self.add_new_grams(row, group, &hashes, &mut found.new_grams)?;
         }
-        while !is_fixed && self.mark(row, &left, &hashes, &runs, &mut places)? {
-            left.retain(|&token| places[token as usize].is_none());
+        // Words that stay for what they would join otherwise.
+        let mut pinned: BTreeSet<u32> = BTreeSet::new();
+        let mut n_looks = 0;
+        while !is_fixed && self.mark(row, &left, &hashes, &runs, &mut places, &pinned)? {
             let tokens = self.texts.tokens(row)?;
+            part(tokens, &gone, &mut places, &mut pinned);
+            let left_before = std::mem::replace(&mut left, left_of(tokens.len(), &gone));
+            left.retain(|&token| places[token as usize].is_none());
+            n_looks += 1;
+            if left == left_before || n_looks == LOOKS_MAX {
+                found.is_complete = false;
+            }
             hashes = left.iter().map(|&token| tokens[token as usize].hash.get()).collect();
             runs = runs_of(&self.sampler, self.watched, group, &hashes, &mut self.scratch);
             // What may be cut again right away counts too.
@@ -169,6 +195,9 @@ impl<'a> Cutter<'a> {
             let is_new = |key: &u64| self.filter.has(*key) && !self.filter.has_twice(*key);
             let joined = runs.iter().filter(|&&(first, _)| is_joined(&left, first, n_words));
             found.new_runs.extend(joined.map(|&(_, key)| key).filter(is_new));
+            if !found.is_complete {
+                break;
+            }
         }
         let is_changed = !places.is_empty();
         for (first, key) in runs {
@@ -204,22 +233,13 @@ impl<'a> Cutter<'a> {
         hashes: &[u64],
         runs: &[(u32, u64)],
         places: &mut Vec<Option<Place>>,
+        pinned: &BTreeSet<u32>,
     ) -> Result<bool> {
         let n_words = self.sampler.run_words().min(hashes.len());
-        let mut is_cut: Vec<bool> = Vec::new();
-        let mut cut = |at: usize, place: Place| {
-            if is_cut.is_empty() {
-                is_cut.resize(hashes.len(), false);
-                places.resize(self.texts.tokens(row)?.len(), None);
-            }
-            if !std::mem::replace(&mut is_cut[at], true) {
-                places[left[at] as usize] = Some(place);
-            }
-            Ok::<_, Error>(())
-        };
+        let n_tokens = self.texts.tokens(row)?.len();
+        let mut marks = Marks { left, n_tokens, places, pinned, is_cut: Vec::new(), is_any: false };
         // Places that rows before have.
-        let mut match_before = KeptMatch::default();
-        let mut is_any = false;
+        let mut matched = KeptMatch::default();
         // Where the words end that are cut, and a run that is to be cut behind it, unless a later one reaches as far.
         let mut cut_end = 0;
         let mut waiting: Option<(usize, Place)> = None;
@@ -227,28 +247,29 @@ impl<'a> Cutter<'a> {
             let Some(kept) = self.kept.get(&key).filter(|kept| kept.n_places >= self.keep) else { continue };
             let first = first as usize;
             let run = &hashes[first..first + n_words];
-            if !match_before.advance(self, first, kept.place, run)? {
-                continue;
-            }
-            is_any = true;
             // Of a run that goes on behind the one before, the last word alone is new.
-            if match_before.n_shifts > 0 && cut_end == first + n_words - 1 {
-                let token = match_before.tokens.back().copied().unwrap_or(kept.place.token);
-                cut(cut_end, Place { row: kept.place.row, token })?;
+            if cut_end == first + n_words - 1
+                && first == matched.first + 1
+                && let Some(token) = matched.extend(self, run)?
+            {
+                marks.cut(cut_end, Place { row: matched.row, token });
                 cut_end += 1;
                 continue;
             }
-            if let Some((start, place)) = waiting.filter(|_| first > cut_end) {
-                cut_end = self.cut_run(start, place, &hashes[start..start + n_words], &mut cut)?;
+            if first > cut_end
+                && let Some((start, place)) = waiting.take()
+            {
+                cut_end = self.cut_run(start, place, &hashes[start..start + n_words], &mut matched, &mut marks)?;
             }
-            waiting = Some((first, kept.place));
             if first >= cut_end {
-                cut_end = self.cut_run(first, kept.place, run, &mut cut)?;
+                cut_end = self.cut_run(first, kept.place, run, &mut matched, &mut marks)?;
                 waiting = None;
+            } else {
+                waiting = Some((first, kept.place));
             }
         }
         if let Some((start, place)) = waiting.filter(|(start, _)| start + n_words > cut_end) {
-            self.cut_run(start, place, &hashes[start..start + n_words], &mut cut)?;
+            self.cut_run(start, place, &hashes[start..start + n_words], &mut matched, &mut marks)?;
         }
         // What the row repeats itself.
         let mut own: ByKey<(usize, u32)> = HashMap::default();
@@ -259,7 +280,7 @@ impl<'a> Cutter<'a> {
             let first = first as usize;
             let end = first + n_words;
             while n_seen < end {
-                last_cut = if is_cut.get(n_seen) == Some(&true) { Some(n_seen) } else { last_cut };
+                last_cut = if marks.is_cut.get(n_seen) == Some(&true) { Some(n_seen) } else { last_cut };
                 n_seen += 1;
             }
             if last_cut.is_some_and(|at| at >= first) {
@@ -281,7 +302,7 @@ impl<'a> Cutter<'a> {
             let found: Vec<Place> = match before {
                 Some(kept) => {
                     let mut found = KeptMatch::default();
-                    let is_equal = found.advance(self, first, kept.place, run)?;
+                    let is_equal = found.compare(self, first, kept.place, run)?;
                     let place = |&token: &u32| Place { row: kept.place.row, token };
                     if is_equal { found.tokens.iter().map(place).collect() } else { continue }
                 }
@@ -291,15 +312,8 @@ impl<'a> Cutter<'a> {
                 }
                 None => continue,
             };
-            if !is_any {
-                is_any = true;
-                is_cut.resize(hashes.len(), false);
-                places.resize(self.texts.tokens(row)?.len(), None);
-            }
             for at in cut_start..end {
-                if !std::mem::replace(&mut is_cut[at], true) {
-                    places[left[at] as usize] = Some(found[at - first]);
-                }
+                marks.cut(at, found[at - first]);
             }
             last_cut = Some(end - 1);
             // Runs that lose their end to this cut count no longer.
@@ -315,7 +329,7 @@ impl<'a> Cutter<'a> {
                 }
             }
         }
-        Ok(is_any)
+        Ok(marks.is_any)
     }
 
     /// Cuts a run for a kept place that is equal, and returns where it ends.
@@ -324,12 +338,12 @@ impl<'a> Cutter<'a> {
         first: usize,
         place: Place,
         run: &[u64],
-        cut: &mut impl FnMut(usize, Place) -> Result<()>,
+        matched: &mut KeptMatch,
+        marks: &mut Marks<'_>,
     ) -> Result<usize> {
-        let mut found = KeptMatch::default();
-        if found.advance(self, first, place, run)? {
-            for (at, &token) in found.tokens.iter().enumerate() {
-                cut(first + at, Place { row: place.row, token })?;
+        if matched.compare(self, first, place, run)? {
+            for (at, &token) in (first..).zip(&matched.tokens) {
+                marks.cut(at, Place { row: place.row, token });
             }
         }
         Ok(first + run.len())
@@ -436,7 +450,63 @@ fn runs_of(
     runs
 }
 
-/// A kept run that is compared word by word, once where the next run of the row goes on with it.
+/// The words of a row that are cut, as far as that is known.
+struct Marks<'m> {
+    /// Words that are left.
+    left: &'m [u32],
+    n_tokens: usize,
+    places: &'m mut Vec<Option<Place>>,
+    /// Words that stay.
+    pinned: &'m BTreeSet<u32>,
+    /// Of each word that is left; empty as long as none is cut.
+    is_cut: Vec<bool>,
+    is_any: bool,
+}
+
+impl Marks<'_> {
+    /// Cuts a word for an equal one.
+    fn cut(&mut self, at: usize, place: Place) {
+        let token = self.left[at];
+        if self.pinned.contains(&token) {
+            return;
+        }
+        if !self.is_any {
+            self.is_any = true;
+            self.is_cut.resize(self.left.len(), false);
+            self.places.resize(self.n_tokens, None);
+        }
+        if !std::mem::replace(&mut self.is_cut[at], true) {
+            self.places[token as usize] = Some(place);
+        }
+    }
+}
+
+/// Gives back the last word of a cut that would make one word of those around it.
+fn part(tokens: &[Token], gone: &[Range<u32>], places: &mut [Option<Place>], pinned: &mut BTreeSet<u32>) {
+    let is_gone = |token: u32| gone.iter().any(|range| range.contains(&token));
+    let mut before: Option<u32> = None;
+    for token in (0..).take(tokens.len()) {
+        if places[token as usize].is_some() || is_gone(token) {
+            continue;
+        }
+        // The words around a cut, the right one closer with each that is given back.
+        let mut behind = token;
+        while let Some(left) = before
+            && behind > left + 1
+            && !is_gone(behind - 1)
+            && !tokens[left as usize + 1].is_apart()
+            && !tokens[behind as usize].is_apart()
+            && tokens[left as usize].joins(&tokens[behind as usize])
+        {
+            behind -= 1;
+            places[behind as usize] = None;
+            pinned.insert(behind);
+        }
+        before = Some(token);
+    }
+}
+
+/// A kept run that is equal to a run of a row, word by word.
 #[derive(Debug, Default)]
 struct KeptMatch {
     /// First word of the run of the row.
@@ -444,34 +514,17 @@ struct KeptMatch {
     row: u32,
     /// The equal words of the kept row; empty where the last comparison failed.
     tokens: VecDeque<u32>,
-    /// Runs since the one that was compared whole.
-    n_shifts: usize,
 }
 
 impl KeptMatch {
     /// Compares a run of a row with a kept one; `run` are its words.
-    fn advance(&mut self, cutter: &Cutter<'_>, first: usize, kept: Place, run: &[u64]) -> Result<bool> {
+    fn compare(&mut self, cutter: &Cutter<'_>, first: usize, kept: Place, run: &[u64]) -> Result<bool> {
         let tokens = cutter.texts.tokens(kept.row)?;
-        let hash_at = |token: u32| tokens.get(token as usize).map(|token| token.hash.get());
-        let goes_on = first == self.first + 1 && kept.row == self.row && self.tokens.get(1) == Some(&kept.token);
-        self.first = first;
-        if goes_on && let (Some(&last), Some(&word)) = (self.tokens.back(), run.last()) {
-            let next = cutter.next_token(Place { row: kept.row, token: last });
-            self.tokens.pop_front();
-            self.tokens.push_back(next);
-            self.n_shifts += 1;
-            if hash_at(next) == Some(word) {
-                return Ok(true);
-            }
-            self.tokens.clear();
-            return Ok(false);
-        }
         self.tokens.clear();
-        self.n_shifts = 0;
-        self.row = kept.row;
+        (self.first, self.row) = (first, kept.row);
         let mut token = kept.token;
         for &word in run {
-            if hash_at(token) != Some(word) {
+            if tokens.get(token as usize).is_none_or(|token| token.hash.get() != word) {
                 self.tokens.clear();
                 return Ok(false);
             }
@@ -479,6 +532,21 @@ impl KeptMatch {
             token = cutter.next_token(Place { row: kept.row, token });
         }
         Ok(true)
+    }
+
+    /// Goes on to the next run where the word behind the kept one is its last; returns that.
+    fn extend(&mut self, cutter: &Cutter<'_>, run: &[u64]) -> Result<Option<u32>> {
+        let (Some(&last), Some(&word)) = (self.tokens.back(), run.last()) else { return Ok(None) };
+        let next = cutter.next_token(Place { row: self.row, token: last });
+        let tokens = cutter.texts.tokens(self.row)?;
+        if tokens.get(next as usize).is_none_or(|token| token.hash.get() != word) {
+            self.tokens.clear();
+            return Ok(None);
+        }
+        self.first += 1;
+        self.tokens.pop_front();
+        self.tokens.push_back(next);
+        Ok(Some(next))
     }
 }
 

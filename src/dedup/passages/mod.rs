@@ -45,8 +45,6 @@ use super::work::{Receipt, Step};
 
 /// Most rounds. Each watches more k-grams, and what they add becomes rare at once: two rounds are usual, three are seldom needed.
 const ROUNDS_MAX: u32 = 16;
-/// Share of the memory that kept runs may take.
-const KEPT_SHARE: usize = 2;
 /// Share of the memory that the filter of runs may take.
 const FILTER_SHARE: usize = 4;
 /// Words that are prepared at once by a thread.
@@ -117,11 +115,12 @@ fn find_cuts(
         tokens.add(context, signed, round, &|row| watched.rows.has(row) && !is_read.has(row))?;
         tokens.rows().for_each(|row| is_read.set(row));
         let seen = Seen { watched: &watched.keys, known_runs: &known_runs };
-        let AllCuts { cuts, new_grams, new_runs } = cut_rows(context, rows, &tokens, seen, functions)?;
-        facts.is_complete = !watched.grow(&samples, new_grams)? && new_runs.is_empty();
-        known_runs.extend(new_runs);
-        if facts.is_complete || facts.rounds == ROUNDS_MAX {
-            break cuts;
+        let all = cut_rows(context, rows, &tokens, seen, functions)?;
+        let is_settled = !watched.grow(&samples, all.new_grams)? && all.new_runs.is_empty();
+        known_runs.extend(all.new_runs);
+        if is_settled || facts.rounds == ROUNDS_MAX {
+            facts.is_complete = is_settled && !all.is_incomplete;
+            break all.cuts;
         }
     };
     for cut in &mut functions.cuts {
@@ -181,6 +180,8 @@ struct AllCuts {
     new_grams: Vec<(u64, u32)>,
     /// Runs that cutting made and that were passed over elsewhere.
     new_runs: Vec<u64>,
+    /// Whether a row was left before all of it was cut.
+    is_incomplete: bool,
 }
 
 /// What is looked at wherever it stands.
@@ -233,14 +234,14 @@ fn cut_rows(
         filter.add(key);
     }
 
-    let mut cutter = Cutter::new(sampler, rules.keep, seen.watched, tokens, filter, context.memory_bytes / KEPT_SHARE);
+    let mut cutter = Cutter::new(sampler, rules.keep, seen.watched, tokens, filter, context.memory_bytes);
     let mut all = AllCuts::default();
     let take = |piece: Vec<Prepared>| {
         for prepared in piece {
             let row = prepared.row;
-            let RowCuts { cuts, new_grams, new_runs } = cutter.cut(prepared)?;
-            for cut in cuts {
-                let cut = in_bytes(rows, tokens, row, &cut)?;
+            let RowCuts { cuts, new_grams, new_runs, is_complete } = cutter.cut(prepared)?;
+            all.is_incomplete |= !is_complete;
+            for cut in in_bytes(rows, tokens, row, &cuts)? {
                 // The blanks before a function go with it.
                 let starts = functions.of(row).iter().map(|function| function.start.get());
                 let end = starts.filter(|&start| start >= cut.start.get()).fold(cut.end.get(), u32::min);
@@ -272,17 +273,37 @@ fn pieces<'a>(mut rest: &'a [u32], tokens: &'a Tokens) -> impl FnMut() -> Result
     }
 }
 
-/// Turns words into bytes.
-fn in_bytes(rows: &Rows, tokens: &Tokens, row: u32, cut: &TokenCut) -> Result<Cut> {
+/// Turns words of a row into bytes. A cut ends where the next word begins; but what stands before that word stays where nothing else would part the words
+/// that come together.
+fn in_bytes(rows: &Rows, tokens: &Tokens, row: u32, cuts: &[TokenCut]) -> Result<Vec<Cut>> {
     let own = tokens.tokens(row)?;
-    let kept = tokens.tokens(cut.kept_row)?;
     let text_bytes = rows.record(RowNumber(row))?.text_bytes;
-    let start_of = |tokens: &[Token], at: u32| tokens.get(at as usize).map(|token| token.start);
-    Ok(Cut {
-        row: U32::new(row),
-        start: if cut.tokens.start == 0 { U32::ZERO } else { start_of(own, cut.tokens.start).unwrap_or(text_bytes) },
-        end: start_of(own, cut.tokens.end).unwrap_or(text_bytes),
-        kept_row: U32::new(cut.kept_row),
-        kept_start: start_of(kept, cut.kept_token).unwrap_or(U32::ZERO),
-    })
+    let mut found = Vec::with_capacity(cuts.len());
+    let mut cuts = cuts.iter().peekable();
+    // Where the words begin that go together with this cut.
+    let mut run_start = 0;
+    let mut end_before = None;
+    while let Some(TokenCut { tokens: range, kept_row, kept_token }) = cuts.next() {
+        if end_before.replace(range.end) != Some(range.start) {
+            run_start = range.start;
+        }
+        let kept = tokens.tokens(*kept_row)?;
+        let token_at = |at: u32| own.get(at as usize);
+        let goes_on = cuts.peek().is_some_and(|next| next.tokens.start == range.end);
+        let is_apart = |at: u32| token_at(at).is_some_and(Token::is_apart);
+        let end = if !goes_on && run_start > 0 && !is_apart(run_start) && is_apart(range.end) {
+            token_at(range.end - 1).map(|token| token.end)
+        } else {
+            token_at(range.end).map(|token| token.start)
+        };
+        let start = if range.start == 0 { Some(U32::ZERO) } else { token_at(range.start).map(|token| token.start) };
+        found.push(Cut {
+            row: U32::new(row),
+            start: start.unwrap_or(text_bytes),
+            end: end.unwrap_or(text_bytes),
+            kept_row: U32::new(*kept_row),
+            kept_start: kept.get(*kept_token as usize).map_or(U32::ZERO, |token| token.start),
+        });
+    }
+    Ok(found)
 }

@@ -3,7 +3,9 @@
 use std::io::Write as _;
 
 use copytrace::dedup::context::Progress;
-use copytrace::dedup::recipe::{ColumnNames, Level, Rules};
+#[cfg(feature = "parquet")]
+use copytrace::dedup::recipe::Level;
+use copytrace::dedup::recipe::{ColumnNames, Rules};
 use copytrace::dedup::run::{Stage, dedup};
 use copytrace_indexer::Error;
 

@@ -262,3 +262,58 @@ fn rules_that_contradict_each_other_are_refused() {
     assert!(refused(weighted).contains("weights"));
     assert!(refused(rules(&[Level::Passage], 7, 1)).contains("passage-words"));
 }
+
+/// Where a script without spaces stands between others nothing parts what a cut moves together.
+#[test]
+fn a_cut_makes_no_new_words() {
+    let folder = Folder::new();
+    let han: String = (0..60).map(|n| char::from_u32(0x4E00 + 37 * n).unwrap()).collect();
+    let rows = [
+        ("keeper", format!("{han} {}", "z".repeat(200))),
+        ("glued", format!("abc{han}def ghi")),
+        ("numbers", format!("１{han}２")),
+        ("blank", format!("abc{han} def")),
+        ("comma", format!("pqr、{han}stu")),
+        ("end", format!("uvw{han}")),
+    ];
+    folder.write("a.jsonl", lines(rows.iter().map(|(id, text)| (*id, &**text))));
+    folder.run("out", rules(&[Level::Passage], 20, 1)).unwrap();
+    let last = han.chars().last().unwrap();
+    let expected = [
+        ("glued", format!("abc{last}def ghi")),
+        ("numbers", format!("１{last}２")),
+        ("blank", "abc def".to_owned()),
+        ("comma", "pqr、stu".to_owned()),
+        ("end", "uvw".to_owned()),
+    ];
+    let texts = kept_texts(&folder, "out");
+    for (id, text) in expected {
+        assert_eq!(texts[id], text, "{id}");
+    }
+}
+
+/// Texts that are made to cost much: equal words, and halves within halves that each cut brings together.
+#[test]
+fn made_texts_are_bounded_and_what_is_left_of_them_is_told() {
+    let folder = Folder::new();
+    let equal = "ha ".repeat(20_000);
+    let rows = (0..3).map(|n| (n.to_string(), format!("{equal}{n}"))).collect::<Vec<_>>();
+    folder.write("a.jsonl", lines(rows.iter().map(|(id, text)| (&**id, &**text))));
+    let outcome = folder.run("out", rules(&[Level::Passage], 50, 1)).unwrap();
+    assert!(outcome.report.passages.unwrap().places < 2_000, "{:?}", outcome.report.passages);
+
+    let folder = Folder::new();
+    let run = |n: usize| words(10 * n, 10 * n + 8);
+    let mut nested = String::new();
+    for n in 0..200 {
+        let (left, right) = (words(10 * n, 10 * n + 4), words(10 * n + 4, 10 * n + 8));
+        nested = if n == 0 { run(0) } else { format!("{left} {nested} {right}") };
+    }
+    let all: Vec<(String, String)> =
+        (0..200).map(|n| (format!("r{n}"), format!("{} {}", run(n), "y".repeat(9_000)))).collect();
+    let rows = all.iter().map(|(id, text)| (&**id, &**text)).chain([("nested", &*nested)]);
+    folder.write("a.jsonl", lines(rows));
+    let outcome = folder.run("out", rules(&[Level::Passage], 8, 1)).unwrap();
+    assert!(!outcome.report.passages.unwrap().is_complete);
+    assert!(kept_texts(&folder, "out")["nested"].len() < nested.len());
+}

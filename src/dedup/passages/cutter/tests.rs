@@ -13,7 +13,7 @@ impl Texts for Vec<Vec<Token>> {
 
 fn text(words: &[u8]) -> Vec<Token> {
     let hash = |word: u8| U64::new(u64::from(word).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    words.iter().map(|&word| Token { hash: hash(word), start: U32::ZERO }).collect()
+    words.iter().map(|&word| Token { hash: hash(word), start: U32::ZERO, end: U32::ZERO, border: 0 }).collect()
 }
 
 /// All k-grams of all texts that are sampled more than `keep` times, and those of `more`.
@@ -65,10 +65,9 @@ fn cut_with(
         };
         let mut filter = Filter::new(filter_runs, usize::MAX);
         (0..texts.len()).for_each(|row| prepare_row(row).keys().for_each(|key| filter.add(key)));
-        known_runs.iter().for_each(|&key| {
+        for &key in known_runs.iter().chain(&known_runs) {
             filter.add(key);
-            filter.add(key);
-        });
+        }
         let mut cutter = Cutter::new(sampler, keep, &watched, texts, filter, usize::MAX);
         let mut all = vec![Vec::new(); texts.len()];
         let n_before = (more.len(), known_runs.len());
@@ -214,7 +213,7 @@ fn too_little_memory_is_an_error_that_says_how_much() {
     let prepared = prepare(&sampler, &watched, prepared, &mut RunScratch::default());
     let mut filter = Filter::new(1_000, usize::MAX);
     (0..2).for_each(|_| prepared.keys().for_each(|key| filter.add(key)));
-    let mut cutter = Cutter::new(sampler, 1, &watched, &texts, filter, 90 * RUN_BYTES);
+    let mut cutter = Cutter::new(sampler, 1, &watched, &texts, filter, 90 * KEPT_SHARE * RUN_BYTES);
     assert!(matches!(cutter.cut(prepared), Err(Error::Argument { name: "memory", .. })));
 }
 
