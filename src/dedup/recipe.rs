@@ -361,6 +361,21 @@ impl Pass {
         Ok(pass)
     }
 
+    /// Returns the names of what differs in another pass, for a message.
+    pub(super) fn differences(&self, other: &Self) -> Vec<String> {
+        let members = |rules: &Rules| match serde_json::to_value(rules) {
+            Ok(serde_json::Value::Object(members)) => members,
+            _ => serde_json::Map::new(),
+        };
+        let (own, others) = (members(&self.rules), members(&other.rules));
+        let names: std::collections::BTreeSet<&String> = own.keys().chain(others.keys()).collect();
+        let mut found: Vec<String> =
+            names.into_iter().filter(|name| own.get(*name) != others.get(*name)).cloned().collect();
+        found.extend((self.inputs != other.inputs).then(|| "inputs".to_owned()));
+        found.extend((self.fingerprints != other.fingerprints).then(|| "fingerprints".to_owned()));
+        found
+    }
+
     /// Returns the hash of everything that it says.
     pub(super) fn hash(&self) -> Result<RecipeHash> {
         Ok(RecipeHash(xxh3_128(self.to_json()?.as_bytes()).to_le_bytes()))

@@ -96,13 +96,11 @@ impl Work {
             if work.recipe == recipe {
                 return Ok(work);
             }
-            let path = storage.display_path(Path::new(RECIPE));
-            let (expected, found) = (recipe.to_string(), work.recipe.to_string());
             return Err(Error::Incompatible {
-                path,
-                what: "recipe of a pass with other options or inputs",
-                expected,
-                found,
+                path: storage.display_path(Path::new(RECIPE)),
+                what: "other options or inputs of its pass in",
+                expected: "a folder of the same pass".to_owned(),
+                found: work.pass.differences(&pass).join("`, `"),
             });
         }
         let work = Self { storage, pass, recipe };

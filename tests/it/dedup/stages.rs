@@ -106,7 +106,7 @@ fn parts_in_any_order_make_what_one_run_makes() {
         rules: Box::new(Rules { keep: 2, ..Rules::default() }),
     };
     let error = run_one(&other, &work, Part::default(), resources, &Progress::default()).unwrap_err().to_string();
-    assert!(error.contains("recipe of a pass with other options or inputs"), "{error}");
+    assert!(error.contains("other options or inputs of its pass in `keep`"), "{error}");
     let error = run_one(&StageOptions::Other(Stage::Verify), &work, Part::default(), resources, &Progress::default());
     assert!(error.unwrap_err().to_string().contains("all of `cluster` is done"));
     run(&StageOptions::Other(Stage::BandMerge), 3);
@@ -129,7 +129,7 @@ fn a_second_run_does_nothing_and_a_lost_file_is_made_again() {
     folder.run("out", Rules::default()).unwrap();
     assert!(folder.written("out") == expected);
     let error = folder.run("out", Rules { threshold: 0.9, ..Rules::default() }).unwrap_err();
-    assert!(error.to_string().contains("other options"), "{error}");
+    assert!(error.to_string().contains("other options or inputs of its pass in `threshold`"), "{error}");
 }
 
 /// `COPYTRACE_KILLS=30 cargo test --test it dedup` kills so many times.
