@@ -220,17 +220,10 @@ impl Cursor<'_> {
 
 /// Returns the first entry of a file that belongs to a unit or to one after it.
 fn lower_bound(file: &StageFile, unit: usize, n_units: usize) -> Result<usize> {
-    let n_entries = file.n_records::<KeyEntry>();
     if unit >= n_units {
-        return Ok(n_entries);
+        return Ok(file.n_records::<KeyEntry>());
     }
     // The number of units is a power of two.
     let first_key = ((unit as u128) << 64) / n_units as u128;
-    let (mut low, mut high) = (0, n_entries);
-    while low < high {
-        let middle = usize::midpoint(low, high);
-        let key = file.records::<KeyEntry>(middle..middle + 1)?.first().map_or(0, |entry| entry.key.get());
-        if u128::from(key) < first_key { low = middle + 1 } else { high = middle }
-    }
-    Ok(low)
+    file.partition_point::<KeyEntry>(|entry| u128::from(entry.key.get()) < first_key)
 }

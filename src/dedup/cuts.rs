@@ -66,19 +66,8 @@ impl Cuts {
 }
 
 fn of(file: &StageFile, rows: Range<u64>) -> Result<&[Cut]> {
-    let (start, end) = (lower_bound(file, rows.start)?, lower_bound(file, rows.end)?);
-    file.records(start..end)
-}
-
-/// Returns the first cut of a row or of one behind it.
-fn lower_bound(file: &StageFile, row: u64) -> Result<usize> {
-    let (mut low, mut high) = (0, file.n_records::<Cut>());
-    while low < high {
-        let middle = usize::midpoint(low, high);
-        let found = file.records::<Cut>(middle..middle + 1)?.first().map_or(0, |cut| u64::from(cut.row.get()));
-        if found < row { low = middle + 1 } else { high = middle }
-    }
-    Ok(low)
+    let first_of = |row: u64| file.partition_point::<Cut>(|cut| u64::from(cut.row.get()) < row);
+    file.records(first_of(rows.start)?..first_of(rows.end)?)
 }
 
 /// Counts rows of which something is cut, and how much, of cuts by row.

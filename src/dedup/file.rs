@@ -235,6 +235,21 @@ impl StageFile {
             .map_err(|_| corrupt(&self.shown, "records", range.start * size_of::<T>(), size_of::<T>(), bytes.len()))
     }
 
+    /// Returns the number of the first record that is not before what is looked for. All for which `is_before` holds come first.
+    ///
+    /// Cost: the logarithm of the number of records, a chunk verified for each of the last.
+    pub(super) fn partition_point<T: FromBytes + KnownLayout + Immutable + Unaligned>(
+        &self,
+        is_before: impl Fn(&T) -> bool,
+    ) -> Result<usize> {
+        let (mut low, mut high) = (0, self.n_records::<T>());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if self.records::<T>(middle..middle + 1)?.iter().all(&is_before) { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
+    }
+
     /// Fails where the file was cut short while it was read: what was handed out counts for nothing.
     pub(super) fn ensure_whole(&self) -> Result<()> {
         match self.bytes.torn_at() {
@@ -321,6 +336,22 @@ mod tests {
             let payload: Vec<u8> = (0..n).map(|i| i.to_string().as_bytes()[0]).collect();
             let (bytes, seal) = written(&payload);
             assert_eq!(read(&bytes, seal, Kind::Ids, RECIPE).expect("sound"), payload);
+        }
+    }
+
+    #[test]
+    fn the_first_record_that_is_not_before_is_found() {
+        let storage = MemoryStorage::default();
+        let mut writer = StageWriter::create(&storage, Path::new("a"), Kind::Ids, RECIPE).expect("new");
+        let numbers = [1_u32, 3, 3, 7];
+        for n in numbers {
+            writer.write(U32::new(n).as_bytes()).expect("written");
+        }
+        let seal = writer.finish().expect("ends");
+        let file = StageFile::open(&storage, Path::new("a"), Kind::Ids, RECIPE, seal).expect("sound");
+        for wanted in 0..9 {
+            let found = file.partition_point::<U32>(|n| n.get() < wanted).expect("sound");
+            assert_eq!(found, numbers.partition_point(|&n| n < wanted), "{wanted}");
         }
     }
 

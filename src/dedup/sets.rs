@@ -178,20 +178,17 @@ impl Sets {
         let idx = self.units.partition_point(|(start, ..)| *start <= u64::from(row.0));
         let missing = || super::file::corrupt(std::path::Path::new("sets"), "row", row.0 as usize, "a set", "none");
         let (_, index, sets) = idx.checked_sub(1).and_then(|idx| self.units.get(idx)).ok_or_else(missing)?;
-        let (mut low, mut high) = (0, index.n_records::<SetEntry>());
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            let [entry] = index.records::<SetEntry>(middle..middle + 1)? else { return Err(missing()) };
-            match entry.row.get().cmp(&row.0) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => {
-                    let start = usize::try_from(entry.start.get()).unwrap_or(usize::MAX);
-                    return sets.records::<U64>(start..start.saturating_add(entry.n_keys.get() as usize));
-                }
-            }
+        let at = index.partition_point::<SetEntry>(|entry| entry.row.get() < row.0)?;
+        if at == index.n_records::<SetEntry>() {
+            return Err(missing());
         }
-        Err(missing())
+        match index.records::<SetEntry>(at..at + 1)? {
+            [entry] if entry.row.get() == row.0 => {
+                let start = usize::try_from(entry.start.get()).unwrap_or(usize::MAX);
+                sets.records::<U64>(start..start.saturating_add(entry.n_keys.get() as usize))
+            }
+            _ => Err(missing()),
+        }
     }
 
     /// Fails where a file was cut short meanwhile.

@@ -68,7 +68,7 @@ impl Watched {
             let mut others = Vec::new();
             for (file, first_row) in &samples.files {
                 let n_entries = file.n_records::<KeyEntry>();
-                let mut at = lower_bound(file, gram)?;
+                let mut at = file.partition_point::<KeyEntry>(|entry| entry.key.get() < gram)?;
                 while at < n_entries {
                     let [entry] = file.records::<KeyEntry>(at..at + 1)? else { break };
                     if entry.key.get() != gram {
@@ -88,15 +88,4 @@ impl Watched {
         self.keys.dedup();
         Ok(self.keys.len() > n_before)
     }
-}
-
-/// Returns the first entry of a file whose key is not smaller.
-fn lower_bound(file: &StageFile, key: u64) -> Result<usize> {
-    let (mut low, mut high) = (0, file.n_records::<KeyEntry>());
-    while low < high {
-        let middle = usize::midpoint(low, high);
-        let found = file.records::<KeyEntry>(middle..middle + 1)?.first().map_or(0, |entry| entry.key.get());
-        if found < key { low = middle + 1 } else { high = middle }
-    }
-    Ok(low)
 }
